@@ -1,0 +1,1 @@
+//! Short programs, one for each thing that a user wants to do.

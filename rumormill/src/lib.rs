@@ -1,0 +1,1 @@
+//! A multi-transport gossip networking framework: what users depend on.

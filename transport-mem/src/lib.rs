@@ -1,0 +1,1 @@
+//! Messages between parts of one process, over links whose faults are programmed.

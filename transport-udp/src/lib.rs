@@ -1,0 +1,1 @@
+//! Messages as UDP datagrams, one socket and a bounded table of virtual conns.
