@@ -1,0 +1,190 @@
+//! What can be set for a TCP conn.
+
+use std::{io, net::SocketAddr, num::NonZeroUsize, time::Duration};
+
+use rumormill_transport_api::{
+    Addr, Caps, Conn, Error, FrameReader, FrameWriter, Framing, Info, OptionSpec, Options, Result,
+};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{
+    TcpSocket, TcpStream,
+    tcp::{OwnedReadHalf, OwnedWriteHalf},
+};
+
+use crate::FACTORY;
+
+/// Settings of a [`Tcp`](crate::Tcp) transport, or of one listener or dial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Conns that may wait to be accepted, 1 to 65,535; dialers beyond it are slowed down or
+    /// refused by the kernel, which also has a limit of its own.
+    pub backlog: u32,
+    /// Bytes read or gathered at a time, at least 1 KiB. A busy conn holds about this much in each
+    /// direction, an idle one next to nothing.
+    pub buffer: NonZeroUsize,
+    /// Silence after which the kernel asks whether the peer is still there, and the interval of its
+    /// further questions, in whole seconds, at least one; `None`: it never asks. A peer that does
+    /// not answer several in a row is cut off.
+    pub keepalive: Option<Duration>,
+    /// The longest message in bytes, both ways, at most 4 GiB − 1.
+    pub max_message: usize,
+    /// Whether small writes go out at once instead of waiting for the answer to earlier ones.
+    pub nodelay: bool,
+    /// Bytes that the kernel keeps for the reader; `None`: it adapts by itself, which is usually
+    /// faster.
+    pub recv_buffer: Option<u32>,
+    /// Bytes that the kernel takes from the writer ahead of the peer; `None`: it adapts.
+    pub send_buffer: Option<u32>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let Framing { max_message, buffer } = Framing::default();
+        Self {
+            backlog: 1024,
+            buffer,
+            keepalive: Some(Duration::from_secs(30)),
+            max_message,
+            nodelay: true,
+            recv_buffer: None,
+            send_buffer: None,
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) const OPTIONS: &[OptionSpec] = &[
+        spec("backlog", "1024", "conns that may wait to be accepted, 1 to 65535"),
+        spec("buffer", "64KiB", "bytes read or gathered at a time, at least 1KiB"),
+        spec("keepalive", "30s", "silence after which the kernel probes the peer; 0s: never"),
+        spec("max_message", "10MiB", "the longest message, both ways"),
+        spec("nodelay", "true", "whether small writes go out at once"),
+        spec("recv_buffer", "0", "bytes that the kernel keeps for the reader; 0: it adapts"),
+        spec("send_buffer", "0", "bytes that the kernel takes ahead of the peer; 0: it adapts"),
+    ];
+
+    /// These settings, overridden by what `options` set.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for an unknown key, or a value that is malformed or out of range.
+    pub fn with(self, options: &Options) -> Result<Self> {
+        if options.is_empty() {
+            return Ok(self);
+        }
+        options.check(Self::OPTIONS)?;
+        Ok(Self {
+            backlog: ranged(options, "backlog", options.number("backlog")?, 1, 65_535)?
+                .unwrap_or(self.backlog),
+            buffer: buffer(options)?.unwrap_or(self.buffer),
+            keepalive: keepalive(options)?.unwrap_or(self.keepalive),
+            max_message: max_message(options)?.unwrap_or(self.max_message),
+            nodelay: options.flag("nodelay")?.unwrap_or(self.nodelay),
+            recv_buffer: kernel_buffer(options, "recv_buffer")?.unwrap_or(self.recv_buffer),
+            send_buffer: kernel_buffer(options, "send_buffer")?.unwrap_or(self.send_buffer),
+        })
+    }
+
+    pub(crate) fn caps(&self) -> Caps {
+        Caps::STREAM.with_max_message(self.max_message)
+    }
+
+    /// A socket for an address of the family of `addr`, set up as far as that can be before it
+    /// is bound or connected.
+    pub(crate) fn socket(&self, addr: SocketAddr) -> io::Result<TcpSocket> {
+        let socket = match addr {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        if let Some(bytes) = self.recv_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = self.send_buffer {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        Ok(socket)
+    }
+
+    /// The conn over a stream that is connected.
+    pub(crate) fn conn(
+        &self,
+        stream: TcpStream,
+    ) -> Result<Conn<FrameReader<OwnedReadHalf>, FrameWriter<OwnedWriteHalf>>> {
+        let ends = self.prepare(&stream).map_err(|e| Error::io("setting up a TCP conn", e))?;
+        let framing = Framing { max_message: self.max_message, buffer: self.buffer };
+        let (reader, writer) = stream.into_split();
+        Ok(Conn {
+            info: Info::new(addr(ends.0)?, addr(ends.1)?, self.caps()),
+            reader: FrameReader::new(reader, framing),
+            writer: FrameWriter::new(writer, framing),
+        })
+    }
+
+    fn prepare(&self, stream: &TcpStream) -> io::Result<(SocketAddr, SocketAddr)> {
+        if self.nodelay {
+            stream.set_nodelay(true)?;
+        }
+        if let Some(silence) = self.keepalive {
+            let keepalive = TcpKeepalive::new().with_time(silence).with_interval(silence);
+            SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+        }
+        Ok((stream.local_addr()?, stream.peer_addr()?))
+    }
+}
+
+/// The address of one end; an IPv4 peer of an IPv6 socket appears under its IPv4 address.
+pub(crate) fn addr(end: SocketAddr) -> Result<Addr> {
+    let canonical = match end {
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => SocketAddr::from((v4, v6.port())),
+            None => end,
+        },
+        SocketAddr::V4(_) => end,
+    };
+    Addr::new(FACTORY.scheme, &canonical.to_string())
+}
+
+const fn spec(name: &'static str, default: &'static str, doc: &'static str) -> OptionSpec {
+    OptionSpec { name, default, doc }
+}
+
+fn ranged<N: Copy + PartialOrd + std::fmt::Display>(
+    options: &Options,
+    key: &str,
+    value: Option<N>,
+    least: N,
+    most: N,
+) -> Result<Option<N>> {
+    match value {
+        Some(value) if value < least || most < value => {
+            let text = options.get(key).unwrap_or_default();
+            Err(Error::option(key, format!("is '{text}', which is not within {least} and {most}")))
+        }
+        value => Ok(value),
+    }
+}
+
+fn buffer(options: &Options) -> Result<Option<NonZeroUsize>> {
+    let bytes = ranged(options, "buffer", options.size("buffer")?, 1 << 10, 1 << 30)?;
+    Ok(bytes.and_then(NonZeroUsize::new))
+}
+
+fn max_message(options: &Options) -> Result<Option<usize>> {
+    ranged(options, "max_message", options.size("max_message")?, 1, u32::MAX as usize)
+}
+
+fn keepalive(options: &Options) -> Result<Option<Option<Duration>>> {
+    let longest = Duration::from_secs(32_767);
+    match options.duration("keepalive")? {
+        Some(Duration::ZERO) => Ok(Some(None)),
+        Some(silence) if silence < Duration::from_secs(1) || longest < silence => {
+            Err(Error::option("keepalive", "is out of range; use 0s, or 1s to 32767s"))
+        }
+        silence => Ok(silence.map(Some)),
+    }
+}
+
+/// `Some(None)` means: set, to the kernel's own choice.
+fn kernel_buffer(options: &Options, key: &str) -> Result<Option<Option<u32>>> {
+    let bytes = ranged(options, key, options.size(key)?, 0, i32::MAX as usize)?;
+    Ok(bytes.map(|bytes| u32::try_from(bytes).ok().filter(|bytes| *bytes != 0)))
+}
