@@ -19,14 +19,29 @@ pub(crate) fn memory() -> Option<usize> {
 
 /// Allows as many descriptors as the system lets this process have; returns the number.
 pub(crate) fn raise_descriptors() -> u64 {
-    let limit = getrlimit(Resource::Nofile);
-    let most = limit.maximum.unwrap_or(u64::MAX).min(1 << 16);
+    let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX).min(1 << 16);
     allow_descriptors(most);
     most
 }
 
-/// Allows no descriptor above the number `most` from now on.
-pub(crate) fn allow_descriptors(most: u64) {
+/// While it lives, no descriptor can be opened. Those that are open go on.
+pub(crate) struct Drought(u64);
+
+impl Drought {
+    pub(crate) fn begin() -> Self {
+        let before = raise_descriptors();
+        allow_descriptors(0);
+        Self(before)
+    }
+}
+
+impl Drop for Drought {
+    fn drop(&mut self) {
+        allow_descriptors(self.0);
+    }
+}
+
+fn allow_descriptors(most: u64) {
     let maximum = getrlimit(Resource::Nofile).maximum;
     let limit = Rlimit { current: Some(most), maximum };
     setrlimit(Resource::Nofile, limit).expect("setting the limit of descriptors");

@@ -25,7 +25,7 @@ pub(crate) async fn dropped_sends_lose_nothing(fixture: Fixture) -> Asked {
     let (mut sent, mut arrived, mut drops) = (Vec::new(), Vec::new(), 0);
     let (small, large) = (100, dialer.info.caps.max_message.min(50_000));
     let sending = async {
-        while drops < DROPS {
+        while drops < DROPS && sent.len() < MOST {
             let next = sent.len() as u64;
             let chunk =
                 (next..next + 5).map(|n| message(n, if n % 3 == 0 { small } else { large }));
@@ -90,14 +90,17 @@ pub(crate) async fn dropped_recvs_lose_nothing(fixture: Fixture) -> Asked {
         }
         writer
     });
-    let (mut arrived, mut drops) = (Vec::new(), 0);
+    let (mut arrived, mut drops) = (Vec::new(), 0_u64);
     let receiving = async {
         while arrived.len() < sent.len() {
             match poll_once(accepted.reader.recv(&mut arrived)).await {
                 Some(received) => received.expect("receiving"),
                 None => drops += 1,
             }
-            yield_now().await;
+            match drops % 64 {
+                0 => pause(Duration::from_micros(50)).await,
+                _ => yield_now().await,
+            }
         }
     };
     soon("receiving in pieces", receiving).await;
@@ -200,4 +203,6 @@ fn alive_tasks() -> usize {
 
 /// How many futures are dropped at least.
 const DROPS: usize = 3_000;
+/// Messages to a carrier that never makes a writer wait, which is not this check's business.
+const MOST: usize = 2_000;
 const DIALERS: usize = 50;

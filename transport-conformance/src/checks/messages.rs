@@ -14,7 +14,7 @@ use crate::{
 pub(super) const NO_STREAM: Asked = Asked::No("datagrams may get lost and overtake each other");
 
 pub(crate) async fn many_small_messages_stay_apart(fixture: Fixture) -> Asked {
-    let Pair { mut dialer, mut accepted, .. } = fixture.pair().await;
+    let Pair { mut dialer, mut accepted, listener: _listener } = fixture.pair().await;
     let delivery = dialer.info.caps.delivery;
     let count = if delivery == Delivery::Stream { 10_000 } else { 60 };
     let sent: Vec<Bytes> = (0..count).map(|n| message(n, n as usize % 61)).collect();
@@ -24,7 +24,7 @@ pub(crate) async fn many_small_messages_stay_apart(fixture: Fixture) -> Asked {
 }
 
 pub(crate) async fn sizes_from_nothing_to_the_limit(fixture: Fixture) -> Asked {
-    let Pair { mut dialer, mut accepted, .. } = fixture.pair().await;
+    let Pair { mut dialer, mut accepted, listener: _listener } = fixture.pair().await;
     let caps = dialer.info.caps;
     let most = caps.max_message.min(LARGEST);
     let lens =
@@ -36,7 +36,7 @@ pub(crate) async fn sizes_from_nothing_to_the_limit(fixture: Fixture) -> Asked {
 }
 
 pub(crate) async fn too_large_ends_nothing(fixture: Fixture) -> Asked {
-    let Pair { mut dialer, mut accepted, .. } = fixture.pair().await;
+    let Pair { mut dialer, mut accepted, listener: _listener } = fixture.pair().await;
     let caps = dialer.info.caps;
     if LARGEST <= caps.max_message {
         return Asked::No("its limit is beyond what a test can allocate");
@@ -57,7 +57,7 @@ pub(crate) async fn too_large_ends_nothing(fixture: Fixture) -> Asked {
 }
 
 pub(crate) async fn messages_may_have_parts(fixture: Fixture) -> Asked {
-    let Pair { mut dialer, mut accepted, .. } = fixture.pair().await;
+    let Pair { mut dialer, mut accepted, listener: _listener } = fixture.pair().await;
     let delivery = dialer.info.caps.delivery;
     let most = dialer.info.caps.max_message.min(50_000);
     for (number, lens) in
@@ -88,7 +88,7 @@ pub(crate) async fn order_is_kept(fixture: Fixture) -> Asked {
     if !fixture.is_stream() {
         return NO_STREAM;
     }
-    let Pair { mut dialer, mut accepted, .. } = fixture.pair().await;
+    let Pair { mut dialer, mut accepted, listener: _listener } = fixture.pair().await;
     let mut rng = StdRng::seed_from_u64(1);
     let sent: Vec<Bytes> = (0..10_000).map(|n| message(n, rng.random_range(8..2000))).collect();
     let sending = async {
@@ -105,7 +105,7 @@ pub(crate) async fn order_is_kept(fixture: Fixture) -> Asked {
 }
 
 pub(crate) async fn batches_exceed_the_carriers_buffers(fixture: Fixture) -> Asked {
-    let Pair { mut dialer, mut accepted, .. } = fixture.pair().await;
+    let Pair { mut dialer, mut accepted, listener: _listener } = fixture.pair().await;
     let caps = dialer.info.caps;
     let (count, len) = match caps.delivery {
         Delivery::Stream => (96, caps.max_message.min(256 << 10)),
@@ -142,7 +142,7 @@ pub(crate) async fn recv_is_bounded(fixture: Fixture) -> Asked {
     if !fixture.is_stream() {
         return NO_STREAM;
     }
-    let Pair { mut dialer, mut accepted, .. } = fixture.pair().await;
+    let Pair { mut dialer, mut accepted, listener: _listener } = fixture.pair().await;
     let sent = vec![Bytes::from_static(b"x"); 5 * MAX_RECV];
     let receiving = async {
         let mut count = 0;
@@ -160,7 +160,7 @@ pub(crate) async fn recv_is_bounded(fixture: Fixture) -> Asked {
 }
 
 pub(crate) async fn send_flushes(fixture: Fixture) -> Asked {
-    let Pair { mut dialer, mut accepted, .. } = fixture.pair().await;
+    let Pair { mut dialer, mut accepted, listener: _listener } = fixture.pair().await;
     for len in [1, 777, 20_011] {
         let sent = [message(1, len)];
         // Nothing is sent behind it that could push it out.

@@ -8,7 +8,7 @@ use rumormill_transport_api::{Backoff, Batch, Limits, Listener, Writer, accept_n
 use crate::{
     Fixture,
     pair::{Pair, exchange, message, pause, poll_once, soon, until},
-    process,
+    process::{self, Drought},
     run::Asked,
 };
 
@@ -66,14 +66,10 @@ fn alive_tasks() -> usize {
 }
 
 pub(crate) async fn accept_survives_a_lack_of_descriptors(fixture: Fixture) -> Asked {
-    let Some(open) = process::descriptors() else {
-        return Asked::No("this system does not tell how many descriptors are open");
-    };
     let mut listener = fixture.listen().await;
     let dialers = fixture.spawn_dials(8, listener.addr());
     pause(A_MOMENT).await;
-    let before = process::raise_descriptors();
-    process::allow_descriptors(open as u64);
+    let drought = Drought::begin();
     let mut backoff = Backoff::default();
     let (mut accepted, mut polls) = (Vec::new(), 0);
     let starving = async {
@@ -95,7 +91,7 @@ pub(crate) async fn accept_survives_a_lack_of_descriptors(fixture: Fixture) -> A
         "accept was retried {} times in half a second",
         backoff.failures()
     );
-    process::allow_descriptors(before);
+    drop(drought);
     assert!(accepted.len() <= 8, "more conns were accepted than were dialled");
     drop((accepted, dialers));
     let server = serve(listener, Limits::default(), |_, message| ready(Some(message)));
