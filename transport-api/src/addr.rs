@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use crate::{Error, Options, Result};
+use crate::{Error, Options, Result, excerpt};
 
 /// An address of any transport: `scheme://rest?option=value&option=value`.
 ///
@@ -146,27 +146,68 @@ impl fmt::Debug for Addr {
     }
 }
 
+/// What to write instead of a text without `://`.
 fn missing_scheme(text: &str) -> String {
-    match text.split_once(':') {
-        Some((scheme, tail)) if check_scheme(scheme).is_ok() && tail.starts_with('/') => {
-            format!("has one slash too few: write {scheme}://{}", tail.trim_start_matches('/'))
-        }
-        _ if text.starts_with('/') => {
-            format!("has no scheme; for a socket file write unix://{text}")
-        }
-        _ if text.is_empty() => {
-            "is empty; write scheme://…, for example tcp://127.0.0.1:7946".into()
-        }
-        _ => format!("has no scheme; write scheme://…, for example tcp://{text}"),
+    let shown = excerpt(text);
+    let scheme = text.split(|c: char| !is_scheme_char(c)).next().unwrap_or_default();
+    let (known, tail) =
+        (check_scheme(scheme).is_ok(), text.get(scheme.len()..).unwrap_or_default());
+    if text.is_empty() {
+        return "is empty; write scheme://…, for example tcp://127.0.0.1:7946".into();
     }
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return "is no address; write scheme://…, without white space".into();
+    }
+    if known && tail.starts_with(":/") {
+        return "has one slash too few; write scheme://…, as in tcp://127.0.0.1:7946 or unix:///run/app.sock".into();
+    }
+    if known && (tail.starts_with("//") || tail.starts_with(";//")) {
+        return format!("has no ':' behind its scheme; write {scheme}://…");
+    }
+    if text.starts_with('/') {
+        return format!("has no scheme; for a socket file write unix://{shown}");
+    }
+    if text.contains('/') || text.ends_with(".sock") {
+        return "has no scheme; for a socket file write unix:///absolute/path".into();
+    }
+    match text.matches(':').count() {
+        0 => "has no scheme; write scheme://host:port, for example tcp://127.0.0.1:7946".into(),
+        1 if tail.starts_with(':') && tail.ends_with(|c: char| !c.is_ascii_digit()) => {
+            format!("has no '//' behind its scheme; write {scheme}://…")
+        }
+        1 if !text.starts_with(':') => {
+            format!("has no scheme; write scheme://…, for example tcp://{shown}")
+        }
+        _ if text.starts_with('[') => {
+            format!("has no scheme; write scheme://…, for example tcp://{shown}")
+        }
+        _ if looks_like_ipv6(text) => {
+            "has no scheme, and an IPv6 address without brackets; write tcp://[…]:PORT".into()
+        }
+        _ if known => format!("has no '//' behind its scheme; write {scheme}://…"),
+        _ => "has no scheme; write scheme://host:port, for example tcp://127.0.0.1:7946".into(),
+    }
+}
+
+/// Whether `text` is made of what an IPv6 address is made of, and has more than one colon.
+pub(crate) fn looks_like_ipv6(text: &str) -> bool {
+    let digit = |c: char| c.is_ascii_hexdigit() || ":.%".contains(c);
+    1 < text.matches(':').count() && text.chars().all(digit)
+}
+
+fn is_scheme_char(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c)
 }
 
 fn check_scheme(scheme: &str) -> std::result::Result<(), String> {
     if Addr::MAX_SCHEME < scheme.len() {
-        return Err(format!("has a scheme longer than {} bytes", Addr::MAX_SCHEME));
+        return Err(format!(
+            "has a scheme of {} bytes; the limit is {}",
+            scheme.len(),
+            Addr::MAX_SCHEME
+        ));
     }
-    let tail = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
-    if scheme.starts_with(|c: char| c.is_ascii_lowercase()) && scheme.chars().all(tail) {
+    if scheme.starts_with(|c: char| c.is_ascii_lowercase()) && scheme.chars().all(is_scheme_char) {
         return Ok(());
     }
     let lower = scheme.to_ascii_lowercase();
@@ -182,7 +223,9 @@ fn check_scheme(scheme: &str) -> std::result::Result<(), String> {
 
 fn check_printable(text: &str) -> std::result::Result<(), String> {
     match text.chars().find(|c| c.is_control()) {
-        Some(c) => Err(format!("holds the control character {:?}, which no address may", c)),
+        Some(c) => {
+            Err(format!("holds the control character {c:?}, which no address may; remove it"))
+        }
         None => Ok(()),
     }
 }
@@ -193,7 +236,7 @@ fn check_key(key: &str) -> std::result::Result<(), String> {
         true => Ok(()),
         false => Err(format!(
             "has an option called '{}'; names consist of lower-case letters, digits, '_' and '-'",
-            key.escape_debug()
+            excerpt(key)
         )),
     }
 }
@@ -202,21 +245,23 @@ fn parse_options(text: &str) -> std::result::Result<Options, String> {
     let mut options = Options::default();
     for pair in text.split('&') {
         let Some((key, value)) = pair.split_once('=') else {
-            let pair = pair.escape_debug();
+            let pair = excerpt(pair);
             return Err(format!(
                 "has the option '{pair}' without a value; write key=value, joined by '&'"
             ));
         };
         if options.insert(key, decode(value)?).is_some() {
-            return Err(format!("sets the option '{}' twice", key.escape_debug()));
+            return Err(format!("sets the option '{}' twice; keep one of them", excerpt(key)));
         }
     }
     Ok(options)
 }
 
 fn decode(text: &str) -> std::result::Result<String, String> {
-    if let Some(c) = text.chars().find(|c| c.is_whitespace()) {
-        return Err(format!("holds white space ({c:?}); write a space as %20"));
+    match text.chars().find(|c| c.is_whitespace()) {
+        Some(' ') => return Err("holds white space; write a space as %20".into()),
+        Some(c) => return Err(format!("holds white space ({c:?}); remove it")),
+        None => (),
     }
     for (at, _) in text.match_indices('%') {
         let digits = text.as_bytes().get(at + 1..at + 3);
@@ -228,7 +273,7 @@ fn decode(text: &str) -> std::result::Result<String, String> {
     }
     match percent_decode_str(text).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),
-        Err(_) => Err("does not decode to UTF-8".into()),
+        Err(_) => Err("does not decode to UTF-8; percent-encode the bytes of UTF-8 text".into()),
     }
 }
 

@@ -147,13 +147,13 @@ impl Error {
 
     /// An [`Error::Address`] about `addr`, which is shortened and escaped: it may be a stranger's.
     pub fn address(addr: impl AsRef<str>, problem: impl Into<String>) -> Self {
-        let addr = shorten(addr.as_ref(), SHOWN);
+        let addr = excerpt(addr.as_ref()).into();
         Self::Address { addr, problem: problem.into().into() }
     }
 
     /// An [`Error::Option`] about `key`.
     pub fn option(key: impl AsRef<str>, problem: impl Into<String>) -> Self {
-        Self::Option { key: shorten(key.as_ref(), SHOWN), problem: problem.into().into() }
+        Self::Option { key: excerpt(key.as_ref()).into(), problem: problem.into().into() }
     }
 
     /// An [`Error::Io`] about what was being done.
@@ -192,13 +192,14 @@ fn hopeless(kind: io::ErrorKind) -> bool {
     )
 }
 
-fn shorten(text: &str, most: usize) -> Box<str> {
-    let mut shown: String = text.chars().take(most).flat_map(char::escape_debug).collect();
-    if text.chars().nth(most).is_some() {
+/// What somebody else wrote, fit to be repeated in an error or a log: its first 80 characters,
+/// with what is not printable escaped.
+pub fn excerpt(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }
-    shown.into()
+    shown
 }
 
-/// Characters of a text from outside that an error repeats.
 const SHOWN: usize = 80;

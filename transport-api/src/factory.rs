@@ -13,8 +13,9 @@ use crate::{AnyTransport, Caps, Counters, NodeId, OptionSpec, Options, Result};
 
 /// How to build a transport: plain data that its crate exports as a `const` and also submits.
 ///
-/// [The crate's first page](crate#writing-a-transport) shows one. `inventory::submit!` registers the factory in every program that *links* the crate. A program links a
-/// crate only if it names it: a line in Cargo.toml is not enough, `use my_transport as _;` is.
+/// [The crate's first page](crate#writing-a-transport) shows one. `inventory::submit!` registers
+/// the factory in every program that *links* the crate. A program links a crate only if it names
+/// it: a line in Cargo.toml is not enough, `use my_transport as _;` is.
 /// Where registration at start-up does not work (a `staticlib` in a C program, some wasm targets),
 /// the program passes the constant to the registry itself.
 #[derive(Clone, Copy, Debug)]

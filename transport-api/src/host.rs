@@ -1,8 +1,8 @@
 //! `host:port`, as the addresses of IP transports have it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
-use crate::{Addr, Result};
+use crate::{Addr, Result, addr::looks_like_ipv6, excerpt};
 
 /// The `host:port` in the rest of an address: a literal IP address or a name to resolve.
 ///
@@ -32,10 +32,15 @@ impl HostPort {
             return Ok(Self::Socket(socket));
         }
         let (host, port) = split(addr)?;
+        // `u16::from_str` accepts a leading `+`.
         match port.parse() {
-            Ok(port) if port_is_plain(text) => Ok(Self::Name { host: host.into(), port }),
-            _ => Err(addr
-                .malformed(format!("has the port '{port}', which is no number from 0 to 65535"))),
+            Ok(port) if !text.contains('+') => Ok(Self::Name { host: host.into(), port }),
+            _ => {
+                let port = excerpt(port);
+                Err(addr.malformed(format!(
+                    "has the port '{port}', which is no number from 0 to 65535"
+                )))
+            }
         }
     }
 
@@ -46,7 +51,7 @@ impl HostPort {
     pub fn parse_to_dial(addr: &Addr) -> Result<Self> {
         let host_port = Self::parse(addr)?;
         match host_port.port() {
-            0 => Err(addr.malformed("has port 0, which can be listened on but not dialled")),
+            0 => Err(addr.malformed("has port 0, which can only be listened on; write the port that the peer listens on")),
             _ => Ok(host_port),
         }
     }
@@ -65,49 +70,77 @@ fn split(addr: &Addr) -> Result<(&str, &str)> {
     if text.is_empty() {
         return Err(addr.malformed(format!("has no host; write {scheme}://host:port")));
     }
+    if let Some(inside) = text.strip_prefix('[') {
+        return Err(addr.malformed(in_brackets(scheme, inside)));
+    }
     let Some((host, port)) = text.rsplit_once(':') else {
+        let text = excerpt(text);
         return Err(addr.malformed(format!(
             "has no port; write {scheme}://{text}:PORT, where 0 lets the system choose"
         )));
     };
-    if host.contains(':') && !host.starts_with('[') {
+    if looks_like_ipv6(text) {
         return Err(addr.malformed(format!(
             "has an IPv6 address without brackets; write {scheme}://[…]:PORT"
         )));
     }
-    if host.starts_with('[') {
-        return Err(
-            addr.malformed("has no IPv6 address between its brackets, or no port behind them")
-        );
+    if host.contains(':') {
+        return Err(addr.malformed(format!("has more than one ':'; write {scheme}://host:port")));
     }
-    check_name(addr, host)?;
-    Ok((host, port))
+    match what_is_wrong_with(host) {
+        Some(problem) => Err(addr.malformed(problem)),
+        None => Ok((host, port)),
+    }
 }
 
-fn check_name(addr: &Addr, host: &str) -> Result<()> {
+/// What is wrong with `[inside`, which did not parse as an IPv6 address and a port.
+fn in_brackets(scheme: &str, inside: &str) -> String {
+    let Some((ip, port)) = inside.split_once(']') else {
+        return format!("has no closing bracket; write {scheme}://[…]:PORT");
+    };
+    let (unscoped, scope) = ip.split_once('%').unwrap_or((ip, "0"));
+    if unscoped.parse::<Ipv6Addr>().is_err() {
+        return "has no IPv6 address in its brackets; brackets are for IPv6 only".into();
+    }
+    if scope.parse::<u32>().is_err() {
+        return "has a scope that is no number; write the interface's index, as in [fe80::1%252]"
+            .into();
+    }
+    match port.strip_prefix(':') {
+        Some(port) => {
+            format!("has the port '{}', which is no number from 0 to 65535", excerpt(port))
+        }
+        None => format!("has no ':PORT' behind its bracket; write {scheme}://[{ip}]:PORT"),
+    }
+}
+
+fn what_is_wrong_with(host: &str) -> Option<String> {
     let valid = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if host.is_empty() {
-        return Err(addr.malformed("has no host; 0.0.0.0 or [::] listens on all interfaces"));
+    let numeric =
+        |label: &str| label.starts_with("0x") || label.chars().all(|c| c.is_ascii_digit());
+    let label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
+    // A name may end with the dot of the root.
+    let labels = host.strip_suffix('.').unwrap_or(host);
+    let shown = excerpt(host);
+    if host.is_empty() || host == "*" {
+        return Some("has no host; 0.0.0.0 or [::] listens on all interfaces".into());
+    }
+    if host.starts_with('/') {
+        return Some("has one slash too many; write scheme://host:port".into());
     }
     if !host.chars().all(valid) {
-        return Err(addr.malformed(format!(
-            "has the host '{host}'; names consist of letters, digits, '-', '_' and '.'"
-        )));
+        return Some(format!(
+            "has the host '{shown}'; names consist of ASCII letters, digits, '-', '_' and '.' \
+             (international names in their xn-- form)"
+        ));
     }
-    if host.chars().all(|c| c.is_ascii_digit() || c == '.') {
-        return Err(addr.malformed(format!(
-            "has the host '{host}', which is neither an IPv4 address nor a name"
-        )));
+    if !labels.split('.').all(label) || labels.rsplit('.').next().is_some_and(numeric) {
+        return Some(format!(
+            "has the host '{shown}', which is neither an IPv4 address nor a name"
+        ));
     }
-    match MAX_NAME < host.len() {
-        true => Err(addr.malformed(format!("has a host name longer than {MAX_NAME} bytes"))),
-        false => Ok(()),
-    }
-}
-
-/// `u16::from_str` accepts a leading `+`.
-fn port_is_plain(text: &str) -> bool {
-    text.ends_with(|c: char| c.is_ascii_digit()) && !text.contains('+')
+    (MAX_NAME < host.len())
+        .then(|| format!("has a host name of {} bytes; the limit is {MAX_NAME}", host.len()))
 }
 
 /// The longest name that DNS can hold, in its text form (RFC 1035, section 2.3.4).

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
-use crate::{Error, Result, suggest::nearest};
+use crate::{Error, Result, excerpt, nearest};
 
 /// Settings as text, by key, each key once.
 ///
@@ -103,7 +103,7 @@ impl Options {
         let Some(text) = self.get(key) else { return Ok(None) };
         match parse(text) {
             Some(value) => Ok(Some(value)),
-            None => Err(Error::option(key, format!("is '{}', not {wanted}", text.escape_debug()))),
+            None => Err(Error::option(key, format!("is '{}', not {wanted}", excerpt(text)))),
         }
     }
 }

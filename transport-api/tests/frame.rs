@@ -231,8 +231,9 @@ async fn dropped_futures_lose_nothing_on_the_worst_of_streams() {
     let small = Framing { max_message: 40_000, buffer: NonZeroUsize::new(1024).unwrap() };
     let mut writer = FrameWriter::new(Reluctant { stream: here, turn: 0 }, small);
     let mut reader = FrameReader::new(Reluctant { stream: there, turn: 1 }, small);
-    let message =
-        |n: usize| -> Bytes { vec![n as u8; if n % 40 == 0 { 17_000 } else { n % 50 }].into() };
+    let message = |n: usize| -> Bytes {
+        vec![n as u8; if n.is_multiple_of(40) { 17_000 } else { n % 50 }].into()
+    };
     let sent: Vec<Bytes> = (0..200).map(message).collect();
     let (mut arrived, mut drops) = (Vec::new(), 0);
     for chunk in sent.chunks(3) {

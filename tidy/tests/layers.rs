@@ -1,0 +1,88 @@
+//! Arrows only go down, and every crate from elsewhere has a reason.
+
+use rumormill_tidy::{
+    Finding,
+    arrows::{self, Row},
+    assert_clean, manifest, member, tree,
+};
+
+#[test]
+fn every_member_has_a_row() {
+    assert_clean(arrows::mismatches(&member::members(), ARROWS, file!()));
+}
+
+#[test]
+fn arrows_only_go_down() {
+    assert_clean(member::members().iter().flat_map(|member| arrows::breaches(member, ARROWS)));
+}
+
+#[test]
+fn manifests_follow_the_workspace() {
+    assert_clean(member::members().iter().flat_map(manifest::breaches));
+}
+
+#[test]
+fn crates_from_elsewhere_are_few() {
+    let shipped = [FOUNDING, ADDED].concat();
+    let members = member::members();
+    assert_clean(members.iter().flat_map(|member| manifest::strangers(member, &shipped, TESTS)));
+}
+
+#[test]
+fn crates_from_elsewhere_are_explained() {
+    assert_clean(unexplained());
+}
+
+fn unexplained() -> Vec<Finding> {
+    let Some(page) = tree::file(DECISIONS) else {
+        return vec![Finding::new(DECISIONS, 1, "the page is missing", "write it")];
+    };
+    let members = member::members();
+    members.iter().flat_map(|member| manifest::unexplained(member, FOUNDING, &page)).collect()
+}
+
+const DECISIONS: &str = "docs/decisions.md";
+
+/// Who may depend on whom, tests excepted. A new arrow is a commit of its own that says why.
+const ARROWS: &[Row<'_>] = &[
+    ("transport-api", &[]),
+    ("transport-conformance", &["transport-api"]),
+    ("transport-mem", &["transport-api"]),
+    ("transport-tcp", &["transport-api"]),
+    ("transport-udp", &["transport-api"]),
+    ("registry", &["transport-api"]),
+    (
+        "rumormill",
+        &[
+            "registry",
+            "transport-api",
+            "transport-conformance",
+            "transport-mem",
+            "transport-tcp",
+            "transport-udp",
+        ],
+    ),
+    ("examples", &["rumormill", "transport-conformance"]),
+    ("tidy", &[]),
+];
+
+/// What the design began with.
+const FOUNDING: &[&str] = &[
+    "bytes",
+    "ed25519-dalek",
+    "inventory",
+    "quinn",
+    "rand",
+    "rustls",
+    "socket2",
+    "thiserror",
+    "tokio",
+    "tracing",
+    "zeroize",
+];
+
+/// What came later: a new row needs a sentence in docs/decisions.md that names the crate.
+const ADDED: &[&str] = &["percent-encoding", "strsim"];
+
+/// What only tests may use: a new row needs such a sentence, too.
+const TESTS: &[&str] = &["cargo_metadata", "rustix", "tempfile"];
