@@ -12,6 +12,8 @@ pub struct Counters {
     pub conns_evicted: Counter,
     /// Conns that a full table or a limit per peer refused.
     pub conns_refused: Counter,
+    /// Conns whose peer was gone, or whose handshake failed, before they could be accepted.
+    pub conns_vanished: Counter,
     /// Messages that arrived and were dropped because their conn's queue was full.
     pub messages_overflowed: Counter,
     /// Messages that arrived and belonged to no conn, or were malformed.

@@ -80,9 +80,11 @@ pub trait Listener: Send + 'static {
     ///
     /// # Errors
     /// [`Finished`](crate::Error::Finished): there will never be another conn. Any other error
-    /// concerns one attempt (a peer that left, no file descriptor to be had), and the listener is
-    /// as good as before; the caller waits a moment and calls again, as
-    /// [`accept_next`](crate::accept_next) does.
+    /// means that this side lacks something (a file descriptor, say). The listener is as good as
+    /// before; the caller waits a moment and calls again, as [`accept_next`](crate::accept_next)
+    /// does. What a peer can cause is no error: one that left, or failed its handshake, is counted
+    /// ([`Counters::conns_vanished`](crate::Counters)) and passed over, or strangers could make the
+    /// caller wait.
     ///
     /// # Cancel safety
     /// Dropping the future loses no conn: the next call yields it.

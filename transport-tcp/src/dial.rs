@@ -5,15 +5,20 @@ use std::{collections::VecDeque, io, net::SocketAddr};
 use rumormill_transport_api::{Addr, Error, HostPort, Result};
 use tokio::net::{TcpStream, lookup_host};
 
-use crate::{race, settings::Settings};
+use crate::{
+    Settings, TcpConn,
+    conn::{addr, conn, prepare},
+    race,
+};
 
-pub(crate) async fn dial(addr: &Addr, settings: Settings) -> Result<TcpStream> {
-    let to = HostPort::parse_to_dial(addr)?;
-    let connected = match resolve(to).await {
-        Ok(addrs) => race::race(addrs, move |to| connect(to, settings)).await,
+pub(crate) async fn dial(to: &Addr, settings: Settings) -> Result<TcpConn> {
+    let host_port = HostPort::parse_to_dial(to)?;
+    let connected = match resolve(host_port).await {
+        Ok(addrs) => race::race(addrs, move |addr| connect(addr, settings)).await,
         Err(error) => Err(error),
     };
-    connected.map_err(|source| failure(addr, source))
+    let (stream, local, peer) = connected.map_err(|source| failure(to, source))?;
+    Ok(conn(stream, addr(local)?, addr(peer)?, &settings))
 }
 
 /// The addresses of a host, in the order to try them.
@@ -24,13 +29,18 @@ pub(crate) async fn resolve(host_port: HostPort) -> io::Result<VecDeque<SocketAd
     }
 }
 
-async fn connect(to: SocketAddr, settings: Settings) -> io::Result<TcpStream> {
+async fn connect(
+    to: SocketAddr,
+    settings: Settings,
+) -> io::Result<(TcpStream, SocketAddr, SocketAddr)> {
     let stream = settings.socket(to)?.connect(to).await?;
+    let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
     // The kernel may choose the very port that is dialled, and TCP then connects it to itself.
-    match stream.local_addr()? == stream.peer_addr()? {
-        true => Err(io::ErrorKind::ConnectionRefused.into()),
-        false => Ok(stream),
+    if local == peer {
+        return Err(io::ErrorKind::ConnectionRefused.into());
     }
+    prepare(&stream, &settings)?;
+    Ok((stream, local, peer))
 }
 
 fn failure(addr: &Addr, source: io::Error) -> Error {
@@ -46,6 +56,6 @@ fn failure(addr: &Addr, source: io::Error) -> Error {
 
 /// Whether the process (EMFILE) or the system (ENFILE) has no descriptor left; std has no name
 /// for either.
-fn is_out_of_descriptors(error: &io::Error) -> bool {
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }

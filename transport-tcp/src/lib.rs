@@ -18,6 +18,7 @@
 //! Settings and their defaults are the fields of [`Settings`]; the same names are options in
 //! addresses and configuration.
 
+mod conn;
 mod dial;
 mod listen;
 mod race;
@@ -26,11 +27,20 @@ mod settings;
 pub use listen::TcpPort;
 pub use settings::Settings;
 
+use std::sync::Arc;
+
 use rumormill_transport_api::{
-    Addr, AnyTransport, Caps, Conn, Factory, FrameReader, FrameWriter, Result, Target, Transport,
-    inventory,
+    Addr, AnyTransport, Caps, Conn, Counters, Factory, FrameReader, FrameWriter, Result, Target,
+    Transport, inventory,
 };
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// The half of a TCP conn that receives.
+pub type TcpReader = FrameReader<OwnedReadHalf>;
+/// The half of a TCP conn that sends.
+pub type TcpWriter = FrameWriter<OwnedWriteHalf>;
+/// A TCP conn.
+pub type TcpConn = Conn<TcpReader, TcpWriter>;
 
 /// Registers this crate under the scheme `tcp`.
 pub const FACTORY: Factory = Factory {
@@ -38,7 +48,10 @@ pub const FACTORY: Factory = Factory {
     provider: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
     caps: Caps::STREAM,
     options: Settings::OPTIONS,
-    build: |context| Ok(AnyTransport::new(Tcp::new(Settings::default().with(&context.options)?))),
+    build: |context| {
+        let settings = Settings::default().with(&context.options)?;
+        Ok(AnyTransport::new(Tcp { settings, counters: context.counters.clone() }))
+    },
 };
 
 inventory::submit! { FACTORY }
@@ -47,33 +60,33 @@ inventory::submit! { FACTORY }
 #[derive(Clone, Debug, Default)]
 pub struct Tcp {
     settings: Settings,
+    counters: Arc<Counters>,
 }
 
 impl Tcp {
     /// A transport with these settings, which an address's options override.
     pub fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self { settings, counters: Arc::default() }
     }
 }
 
 impl Transport for Tcp {
-    type Reader = FrameReader<OwnedReadHalf>;
-    type Writer = FrameWriter<OwnedWriteHalf>;
+    type Reader = TcpReader;
+    type Writer = TcpWriter;
     type Listener = TcpPort;
 
     fn caps(&self) -> Caps {
         self.settings.caps()
     }
 
-    async fn dial(&self, target: &Target) -> Result<Conn<Self::Reader, Self::Writer>> {
+    async fn dial(&self, target: &Target) -> Result<TcpConn> {
         target.refuse_expectation()?;
         target.refuse_from()?;
         let settings = self.settings.with(target.addr.options())?;
-        let stream = dial::dial(&target.addr, settings).await?;
-        settings.conn(stream)
+        dial::dial(&target.addr, settings).await
     }
 
     async fn listen(&self, addr: &Addr) -> Result<TcpPort> {
-        TcpPort::bind(addr, self.settings.with(addr.options())?).await
+        TcpPort::bind(addr, self.settings.with(addr.options())?, self.counters.clone()).await
     }
 }

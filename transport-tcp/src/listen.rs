@@ -1,18 +1,14 @@
 //! Where TCP conns arrive.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Arc};
 
-use rumormill_transport_api::{
-    Addr, Conn, Error, FrameReader, FrameWriter, HostPort, Listener, Result,
-};
-use tokio::net::{
-    TcpListener,
-    tcp::{OwnedReadHalf, OwnedWriteHalf},
-};
+use rumormill_transport_api::{Addr, Counters, Error, HostPort, Listener, Result};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
+    Settings, TcpConn, TcpReader, TcpWriter,
+    conn::{addr, conn, prepare},
     dial::resolve,
-    settings::{Settings, addr},
 };
 
 /// The [`Listener`] of a [`Tcp`](crate::Tcp) transport.
@@ -21,11 +17,16 @@ pub struct TcpPort {
     socket: TcpListener,
     addr: Addr,
     settings: Settings,
+    counters: Arc<Counters>,
 }
 
 impl TcpPort {
     /// Binds the first address of the host that can be bound.
-    pub(crate) async fn bind(at: &Addr, settings: Settings) -> Result<Self> {
+    pub(crate) async fn bind(
+        at: &Addr,
+        settings: Settings,
+        counters: Arc<Counters>,
+    ) -> Result<Self> {
         let addrs = resolve(HostPort::parse(at)?).await.map_err(|e| failure(at, e))?;
         let mut result = Err(io::ErrorKind::NotFound.into());
         for addr in addrs {
@@ -35,24 +36,35 @@ impl TcpPort {
             }
         }
         let (socket, bound) = result.map_err(|e| failure(at, e))?;
-        Ok(Self { socket, addr: addr(bound)?, settings })
+        Ok(Self { socket, addr: addr(bound)?, settings, counters })
+    }
+
+    fn conn(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<TcpConn> {
+        prepare(&stream, &self.settings)?;
+        let local = addr(stream.local_addr()?).map_err(io::Error::other)?;
+        let remote = addr(peer).map_err(io::Error::other)?;
+        Ok(conn(stream, local, remote, &self.settings))
     }
 }
 
 impl Listener for TcpPort {
-    type Reader = FrameReader<OwnedReadHalf>;
-    type Writer = FrameWriter<OwnedWriteHalf>;
+    type Reader = TcpReader;
+    type Writer = TcpWriter;
 
     fn addr(&self) -> &Addr {
         &self.addr
     }
 
-    async fn accept(&mut self) -> Result<Conn<Self::Reader, Self::Writer>> {
-        // Cancel-safe: tokio's accept is, and nothing is awaited after it.
-        let accepted = self.socket.accept().await;
-        let (stream, _) =
-            accepted.map_err(|e| Error::io(format!("accepting at {}", self.addr), e))?;
-        self.settings.conn(stream)
+    async fn accept(&mut self) -> Result<TcpConn> {
+        loop {
+            // Cancel-safe: tokio's accept is, and nothing is awaited after it.
+            let accepted = self.socket.accept().await;
+            match accepted.and_then(|(stream, peer)| self.conn(stream, peer)) {
+                Ok(conn) => return Ok(conn),
+                Err(error) if is_the_peers(&error) => self.counters.conns_vanished.add(1),
+                Err(error) => return Err(Error::io(format!("accepting at {}", self.addr), error)),
+            }
+        }
     }
 }
 
@@ -73,4 +85,21 @@ fn failure(at: &Addr, source: io::Error) -> Error {
         io::ErrorKind::AddrInUse => Error::InUse { addr: at.clone() },
         _ => Error::io(format!("listening at {at}"), source),
     }
+}
+
+/// Whether the peer brought this about, by leaving early. Linux passes on what the network reports
+/// of a conn that waits, and wants it treated as "try again" (accept(2)).
+fn is_the_peers(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted
+            | Kind::ConnectionReset
+            | Kind::HostUnreachable
+            | Kind::InvalidInput
+            | Kind::NetworkDown
+            | Kind::NetworkUnreachable
+            | Kind::NotConnected
+            | Kind::TimedOut
+    )
 }

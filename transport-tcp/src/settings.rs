@@ -2,16 +2,8 @@
 
 use std::{io, net::SocketAddr, num::NonZeroUsize, time::Duration};
 
-use rumormill_transport_api::{
-    Addr, Caps, Conn, Error, FrameReader, FrameWriter, Framing, Info, OptionSpec, Options, Result,
-};
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{
-    TcpSocket, TcpStream,
-    tcp::{OwnedReadHalf, OwnedWriteHalf},
-};
-
-use crate::FACTORY;
+use rumormill_transport_api::{Caps, Error, Framing, OptionSpec, Options, Result};
+use tokio::net::TcpSocket;
 
 /// Settings of a [`Tcp`](crate::Tcp) transport, or of one listener or dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,44 +95,6 @@ impl Settings {
         }
         Ok(socket)
     }
-
-    /// The conn over a stream that is connected.
-    pub(crate) fn conn(
-        &self,
-        stream: TcpStream,
-    ) -> Result<Conn<FrameReader<OwnedReadHalf>, FrameWriter<OwnedWriteHalf>>> {
-        let ends = self.prepare(&stream).map_err(|e| Error::io("setting up a TCP conn", e))?;
-        let framing = Framing { max_message: self.max_message, buffer: self.buffer };
-        let (reader, writer) = stream.into_split();
-        Ok(Conn {
-            info: Info::new(addr(ends.0)?, addr(ends.1)?, self.caps()),
-            reader: FrameReader::new(reader, framing),
-            writer: FrameWriter::new(writer, framing),
-        })
-    }
-
-    fn prepare(&self, stream: &TcpStream) -> io::Result<(SocketAddr, SocketAddr)> {
-        if self.nodelay {
-            stream.set_nodelay(true)?;
-        }
-        if let Some(silence) = self.keepalive {
-            let keepalive = TcpKeepalive::new().with_time(silence).with_interval(silence);
-            SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
-        }
-        Ok((stream.local_addr()?, stream.peer_addr()?))
-    }
-}
-
-/// The address of one end; an IPv4 peer of an IPv6 socket appears under its IPv4 address.
-pub(crate) fn addr(end: SocketAddr) -> Result<Addr> {
-    let canonical = match end {
-        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
-            Some(v4) => SocketAddr::from((v4, v6.port())),
-            None => end,
-        },
-        SocketAddr::V4(_) => end,
-    };
-    Addr::new(FACTORY.scheme, &canonical.to_string())
 }
 
 const fn spec(name: &'static str, default: &'static str, doc: &'static str) -> OptionSpec {
@@ -187,4 +141,64 @@ fn keepalive(options: &Options) -> Result<Option<Option<Duration>>> {
 fn kernel_buffer(options: &Options, key: &str) -> Result<Option<Option<u32>>> {
     let bytes = ranged(options, key, options.size(key)?, 0, i32::MAX as usize)?;
     Ok(bytes.map(|bytes| u32::try_from(bytes).ok().filter(|bytes| *bytes != 0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(options: &[(&str, &str)]) -> Result<Settings> {
+        Settings::default().with(&options.iter().copied().collect())
+    }
+
+    #[test]
+    fn options_override_settings() {
+        let all = with(&[
+            ("backlog", "7"),
+            ("buffer", "32KiB"),
+            ("keepalive", "10s"),
+            ("max_message", "1MiB"),
+            ("nodelay", "false"),
+            ("recv_buffer", "128KiB"),
+            ("send_buffer", "64KiB"),
+        ]);
+        let wanted = Settings {
+            backlog: 7,
+            buffer: NonZeroUsize::new(32 << 10).unwrap(),
+            keepalive: Some(Duration::from_secs(10)),
+            max_message: 1 << 20,
+            nodelay: false,
+            recv_buffer: Some(128 << 10),
+            send_buffer: Some(64 << 10),
+        };
+        assert_eq!(all.unwrap(), wanted);
+        assert_eq!(with(&[]).unwrap(), Settings::default());
+        assert_eq!(with(&[("keepalive", "0s")]).unwrap().keepalive, None);
+    }
+
+    #[test]
+    fn documented_defaults_are_the_defaults() {
+        let documented: Options =
+            Settings::OPTIONS.iter().map(|option| (option.name, option.default)).collect();
+        assert_eq!(Settings::default().with(&documented).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn bad_options_are_refused_with_what_would_be_right() {
+        for (key, value, way_out) in [
+            ("no_delay", "true", "did you mean 'nodelay'?"),
+            ("nodelay", "yes", "true or false"),
+            ("keepalive", "30", "a duration such as 250ms, 5s or 2m"),
+            ("keepalive", "10ms", "use 0s, or 1s to 32767s"),
+            ("keepalive", "100h", "use 0s, or 1s to 32767s"),
+            ("backlog", "0", "not within 1 and 65535"),
+            ("backlog", "-1", "a whole number"),
+            ("buffer", "1B", "not within 1024 and"),
+            ("max_message", "5GiB", "not within 1 and 4294967295"),
+            ("recv_buffer", "3GiB", "not within 0 and 2147483647"),
+        ] {
+            let message = with(&[(key, value)]).unwrap_err().to_string();
+            assert!(message.contains(key) && message.contains(way_out), "{message}");
+        }
+    }
 }

@@ -1,1 +1,0 @@
-//! Short programs, one for each thing that a user wants to do.
