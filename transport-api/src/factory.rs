@@ -24,7 +24,7 @@ pub struct Factory {
     pub scheme: &'static str,
     /// The crate and its version, for people: `concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"))`.
     pub provider: &'static str,
-    /// What the transport can do at most. Listing transports needs no instance of them.
+    /// What the transport can do with its default settings. Listing transports needs no instance.
     pub caps: Caps,
     /// The options that `build` and the transport's addresses understand.
     pub options: &'static [OptionSpec],

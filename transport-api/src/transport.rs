@@ -19,7 +19,10 @@ pub trait Transport: Send + Sync + 'static {
     /// Where conns arrive.
     type Listener: Listener<Reader = Self::Reader, Writer = Self::Writer>;
 
-    /// What a conn of this transport can do at most. [`Info::caps`](crate::Info) holds for one conn.
+    /// What a conn of this transport can do at most, as the transport is set up.
+    ///
+    /// [`Info::caps`](crate::Info) holds for one conn. It never exceeds this, unless options in the
+    /// address of its own dial or listener asked for more.
     fn caps(&self) -> Caps;
 
     /// Opens a conn.
@@ -153,7 +156,7 @@ pub trait Writer: Send + 'static {
     /// After it resolved, `send` and `close` return [`Closed`](crate::Error::Closed).
     ///
     /// # Errors
-    /// As for `send`.
+    /// As for `send`. That the peer has left is an error only if something was pending.
     ///
     /// # Cancel safety
     /// As for `send`; calling it again resumes it.

@@ -216,7 +216,22 @@ pub(crate) async fn exchange(
     }
 }
 
-pub(crate) async fn resend_until_it_arrives(
+/// Sends the last of `messages` as [`exchange`] does, after the others: copies of those may still
+/// arrive where datagrams are doubled.
+pub(crate) async fn exchange_last(
+    delivery: Delivery,
+    writer: &mut AnyWriter,
+    reader: &mut AnyReader,
+    messages: &[Bytes],
+) {
+    let Some((last, _)) = messages.split_last() else { return };
+    match delivery {
+        Delivery::Stream => exchange(delivery, writer, reader, std::slice::from_ref(last)).await,
+        Delivery::Datagram => resend_until_it_arrives(writer, reader, last, messages).await,
+    }
+}
+
+async fn resend_until_it_arrives(
     writer: &mut AnyWriter,
     reader: &mut AnyReader,
     message: &Bytes,
