@@ -31,16 +31,9 @@ pub(crate) fn conn(stream: TcpStream, local: Addr, remote: Addr, settings: &Sett
     }
 }
 
-/// The address of one end; an IPv4 peer of an IPv6 socket appears under its IPv4 address.
+/// The address of one end.
 pub(crate) fn addr(end: SocketAddr) -> Result<Addr> {
-    let canonical = match end {
-        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
-            Some(v4) => SocketAddr::from((v4, v6.port())),
-            None => end,
-        },
-        SocketAddr::V4(_) => end,
-    };
-    Addr::new(FACTORY.scheme, &canonical.to_string())
+    Addr::new(FACTORY.scheme, &end.to_string())
 }
 
 #[cfg(test)]

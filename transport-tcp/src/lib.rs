@@ -7,9 +7,9 @@
 //! - **Dialling** resolves a name at each dial and tries its addresses in the order and with the
 //!   stagger of Happy Eyeballs (RFC 8305): families take turns, the next address is tried when
 //!   250 ms have passed or the one before has failed, and the first that answers wins.
-//! - **Listening** on `tcp://[::]:port` takes IPv4 too where the system does so by default; peers
-//!   then appear under their IPv4 address. Port 0 lets the system choose. The address is free again
-//!   as soon as the listener is dropped.
+//! - **Listening** on `tcp://[::]:port` takes IPv6 only, whatever the system's default, so that
+//!   `tcp://0.0.0.0:port` can be listened on beside it. Port 0 lets the system choose. The address
+//!   is free again as soon as the listener is dropped.
 //! - **The end**: each direction ends by itself ([`End::Half`](rumormill_transport_api::End)). TCP
 //!   cannot tell a dropped writer from a closed one, so both read as the end, unless the drop
 //!   leaves half a message behind. Dropping a reader with unread input makes the kernel reset the

@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use rumormill_transport_api::{Caps, Error, Framing, OptionSpec, Options, Result};
+use socket2::SockRef;
 use tokio::net::TcpSocket;
 
 /// Settings of a [`Tcp`](crate::Tcp) transport, or of one listener or dial.
@@ -87,6 +88,9 @@ impl Settings {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
         };
+        if addr.is_ipv6() {
+            SockRef::from(&socket).set_only_v6(true)?;
+        }
         if let Some(bytes) = self.recv_buffer {
             socket.set_recv_buffer_size(bytes)?;
         }

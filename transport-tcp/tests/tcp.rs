@@ -53,19 +53,19 @@ async fn an_unknown_name_is_unreachable() {
 }
 
 #[tokio::test]
-async fn ipv4_peers_of_an_ipv6_listener_have_ipv4_addresses() {
-    let Ok(mut listener) = Tcp::default().listen(&addr("tcp://[::]:0")).await else {
+async fn the_families_do_not_take_each_others_ports() {
+    let Ok(six) = Tcp::default().listen(&addr("tcp://[::]:0")).await else {
         return; // This machine has no IPv6.
     };
-    let port = listener.addr().rest().rsplit(':').next().unwrap().to_string();
-    let Ok(conn) =
-        Tcp::default().dial(&Target::new(addr(&format!("tcp://127.0.0.1:{port}")))).await
-    else {
-        return; // This machine keeps the families apart.
-    };
-    let accepted = listener.accept().await.unwrap();
-    assert_eq!(accepted.info.remote, conn.info.local);
-    assert!(accepted.info.remote.rest().starts_with("127.0.0.1:"), "{}", accepted.info.remote);
+    let port = six.addr().rest().trim_start_matches("[::]:").to_string();
+    match Tcp::default().listen(&addr(&format!("tcp://0.0.0.0:{port}"))).await {
+        Ok(_) => (),
+        // Another program has it; no machine has all of them taken.
+        Err(Error::InUse { .. }) => {
+            assert!(TcpStream::connect(format!("127.0.0.1:{port}")).await.is_ok())
+        }
+        Err(error) => panic!("{error:?}"),
+    }
 }
 
 #[tokio::test]
