@@ -20,6 +20,10 @@ pub struct Caps {
     pub secure: bool,
     /// Whether messages can not leave this machine.
     pub local_only: bool,
+    /// Whether a peer that vanishes, or drops its writer, is read as
+    /// [`Cut`](crate::Error::Cut). Where it is not, [`Closed`](crate::Error::Closed) may mean that
+    /// too, and what must be complete needs an end of its own.
+    pub tells_cuts: bool,
 }
 
 impl Caps {
@@ -34,6 +38,7 @@ impl Caps {
         end: End::Half,
         secure: false,
         local_only: false,
+        tells_cuts: false,
     };
 
     /// Packets over the network, in the clear. 65,507 bytes is what a UDP datagram over IPv4 can
@@ -46,6 +51,7 @@ impl Caps {
         end: End::None,
         secure: false,
         local_only: false,
+        tells_cuts: false,
     };
 
     /// The same, with messages of at most `max` bytes.

@@ -4,9 +4,10 @@ use crate::{Addr, Caps, Error, NodeId, Result};
 
 /// An open connection: destructure it, and move each half to where it is used.
 ///
-/// The halves are independent. They may live in different tasks and runtimes' threads; the carrier
-/// is released when both are dropped. Dropping the writer cuts it off (see
-/// [`Writer`](crate::Writer)); dropping the reader only stops the reading.
+/// The halves are independent, and may live in different tasks and threads. Dropping the writer
+/// cuts the conn off (see [`Writer`](crate::Writer)). Dropping the reader loses what the peer still
+/// sends; the peer's `send` then waits for ever, or fails with [`Error::Cut`]. The carrier is
+/// released when both are dropped, where its protocol has a farewell after that.
 #[derive(Debug)]
 pub struct Conn<R, W> {
     /// Who and where.

@@ -76,6 +76,12 @@ pub enum Error {
         /// The rule it broke.
         what: Box<str>,
     },
+    /// The peer does not want us. Nothing was opened, or the half that reports it is finished.
+    #[error("the peer refused: {problem}")]
+    Refused {
+        /// Its reason, as far as the carrier tells.
+        problem: Box<str>,
+    },
     /// A deadline passed. Callers make this of their own deadlines; transports only of the
     /// carrier's own timers.
     #[error("{doing} took longer than {after:?}")]
@@ -139,6 +145,7 @@ impl Error {
             | Self::InUse { .. }
             | Self::Option { .. }
             | Self::Protocol { .. }
+            | Self::Refused { .. }
             | Self::TooLarge { .. }
             | Self::Unproven { .. }
             | Self::Unsupported { .. } => false,
@@ -173,9 +180,13 @@ impl Error {
 }
 
 /// What breaks an open half: the carrier's error, told apart from its clean end.
+///
+/// A byte stream that knows better returns an [`io::Error::other`] around one of these errors, which
+/// is unpacked here. So it can say [`Refused`](Error::Refused) through
+/// [`FrameReader`](crate::FrameReader), say.
 impl From<io::Error> for Error {
     fn from(source: io::Error) -> Self {
-        Self::Cut { source: Some(source) }
+        source.downcast::<Self>().unwrap_or_else(|source| Self::Cut { source: Some(source) })
     }
 }
 
@@ -185,6 +196,7 @@ fn hopeless(kind: io::ErrorKind) -> bool {
         kind,
         Kind::AddrInUse
             | Kind::AddrNotAvailable
+            | Kind::InvalidData
             | Kind::InvalidInput
             | Kind::NotFound
             | Kind::PermissionDenied

@@ -43,7 +43,8 @@ inventory::collect!(Factory);
 pub struct Context {
     /// Its settings.
     pub options: Options,
-    /// Who this node is, for carriers that prove it.
+    /// Who this node is, for carriers that prove it. One that needs them and has none refuses to be
+    /// built, with [`Error::Unsupported`](crate::Error::Unsupported).
     pub credentials: Option<Arc<Credentials>>,
     /// Where the instance counts what nobody above can see.
     pub counters: Arc<Counters>,

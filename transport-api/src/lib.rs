@@ -18,8 +18,8 @@
 //!    [`Error::TooLarge`] from `send`, which is returned before anything is taken.
 //! 2. **Every future may be dropped**, at any await, and nothing is lost, repeated or reordered by
 //!    it. Readers keep partial messages in themselves; writers move the batch into themselves
-//!    before their first await. Dropping a future also stops its work: the next call on that half
-//!    resumes it. Only dropping the half itself loses what is pending.
+//!    before their first await. Dropping a future may also stop its work: the next call on that
+//!    half resumes it. Only dropping the half itself loses what is pending.
 //! 3. **No policy clocks.** Deadlines belong to the caller, who wraps any future in a timeout and
 //!    loses nothing by rule 2. The only timers inside transports are the carrier's own: a protocol's
 //!    retransmission, the stagger between several addresses, a listener's deadline for handshakes,

@@ -31,6 +31,8 @@ pub trait Transport: Send + Sync + 'static {
     /// without one (UDP) resolves at once, whoever may be there. On some carriers the listener
     /// learns of the conn only with its first message: **the dialer speaks first**.
     ///
+    /// It may need somebody who calls `accept` at the other side meanwhile.
+    ///
     /// Everything in `target` is honoured or refused, with the one exception of
     /// [`Target::early`]. Options in its address override the transport's, for this conn.
     ///
@@ -39,7 +41,9 @@ pub trait Transport: Send + Sync + 'static {
     /// transport cannot read, [`Unsupported`](crate::Error::Unsupported) for what it cannot do,
     /// [`Unreachable`](crate::Error::Unreachable) if nobody answers and the carrier notices,
     /// [`Busy`](crate::Error::Busy) if there is no room, [`Unproven`](crate::Error::Unproven) if
-    /// somebody else answers, [`Io`](crate::Error::Io) for the rest.
+    /// somebody else answers, [`Refused`](crate::Error::Refused) if the peer does not want us,
+    /// [`Protocol`](crate::Error::Protocol) if it speaks something else,
+    /// [`Io`](crate::Error::Io) for the rest.
     ///
     /// # Cancel safety
     /// Dropping the future closes whatever it had opened.
@@ -50,7 +54,8 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Binds `addr` and begins to accept.
     ///
-    /// When it resolves, dials to [`Listener::addr`] can succeed. Options in `addr` override the
+    /// When it resolves, dials to [`Listener::addr`] arrive; on carriers with a handshake they may
+    /// not resolve until somebody accepts. Options in `addr` override the
     /// transport's, for this listener and its conns.
     ///
     /// # Errors
@@ -63,16 +68,18 @@ pub trait Transport: Send + Sync + 'static {
 
 /// Where conns arrive.
 ///
-/// Dropping it stops the accepting, releases the address at once (a file of its own is removed),
-/// and cuts off whoever had not been accepted yet. Conns that were accepted go on.
+/// Dropping it stops the accepting, releases the address (a file of its own is removed), and cuts
+/// off whoever had not been accepted yet. Conns that were accepted go on. Where they share the
+/// listener's socket (UDP, QUIC), the address is free when the last of them is gone too, and
+/// listening there is [`InUse`](crate::Error::InUse) until then.
 pub trait Listener: Send + 'static {
     /// The half that receives.
     type Reader: Reader;
     /// The half that sends.
     type Writer: Writer;
 
-    /// The address as bound, in a form to dial: where port 0 was asked for, the port that the
-    /// system chose.
+    /// The address as bound, in a form to dial where it can be dialled at all: where port 0 was
+    /// asked for, the port that the system chose.
     fn addr(&self) -> &Addr;
 
     /// Waits for a conn whose handshake is done.
@@ -103,11 +110,15 @@ pub trait Reader: Send + 'static {
     /// grows as its bytes arrive, never on the word of a header. What is appended may share one
     /// buffer with its neighbours and keep that buffer alive: copy what is stored for long.
     ///
+    /// On some carriers only this answers the protocol's own questions and notices that the peer
+    /// has closed: keep a call pending, and take its messages, as long as the conn is to live.
+    ///
     /// # Errors
     /// Messages appended before the error are valid, and the reader is finished.
     /// [`Closed`](crate::Error::Closed): the peer closed, and everything that it had sent was
-    /// received. Where [`Caps::end`] is [`End::None`](crate::End::None) this never comes by
-    /// itself. [`Cut`](crate::Error::Cut): the carrier broke before that.
+    /// received; or, where [`Caps::tells_cuts`] is false, its writer was dropped. Where
+    /// [`Caps::end`] is [`End::None`](crate::End::None) this never comes by itself.
+    /// [`Cut`](crate::Error::Cut): the carrier broke before that.
     /// [`Protocol`](crate::Error::Protocol), [`TooLarge`](crate::Error::TooLarge): the peer broke
     /// the rules of the wire.
     ///
@@ -120,8 +131,8 @@ pub trait Reader: Send + 'static {
 /// The half of a conn that sends.
 ///
 /// Dropping a writer that was not closed cuts the conn off: what it still held is lost, and where
-/// the carrier can tell the peer reads [`Cut`](crate::Error::Cut), else the same end as after
-/// `close`.
+/// the carrier can tell ([`Caps::tells_cuts`]) the peer reads [`Cut`](crate::Error::Cut), else the
+/// same end as after `close`.
 pub trait Writer: Send + 'static {
     /// Takes every message out of `batch`, then waits until the carrier has accepted them.
     ///
@@ -140,20 +151,24 @@ pub trait Writer: Send + 'static {
     /// followed by another.
     ///
     /// # Cancel safety
-    /// Dropping the future stops the work and loses, repeats and reorders nothing; the next call of
-    /// `send` or `close` resumes it. Until then what was taken waits in the writer, so a caller
+    /// Dropping the future loses, repeats and reorders nothing, and may stop the work; the next call
+    /// of `send` or `close` resumes it. Until then what was taken waits in the writer, so a caller
     /// that drops futures and goes on sending new batches grows the writer without bound: send an
     /// empty batch to the end first, or drop the writer.
     fn send(&mut self, batch: &mut Batch) -> impl Future<Output = Result<()>> + Send;
 
     /// Sends what is pending and tells the peer, where the carrier can, that this was all.
     ///
-    /// It does not wait until the peer has read. To know that everything arrived, go on receiving
+    /// It does not wait until the peer's program has read; a carrier that would lose what is under
+    /// way when the conn is dropped waits until the peer's carrier has it. To know that everything
+    /// was received, go on receiving
     /// until the peer's own end: on several carriers, dropping a reader with unread input destroys
     /// what is still on its way to the peer. Where [`Caps::end`] is
-    /// [`End::Whole`](crate::End::Whole), the peer's writer ends too.
+    /// [`End::Whole`](crate::End::Whole), the peer's writer ends too, with
+    /// [`Closed`](crate::Error::Closed), as soon as its reader has seen the end.
     ///
-    /// After it resolved, `send` and `close` return [`Closed`](crate::Error::Closed).
+    /// From the first poll on, `send` returns [`Closed`](crate::Error::Closed) and takes nothing;
+    /// after it resolved, `close` does so too.
     ///
     /// # Errors
     /// As for `send`. That the peer has left is an error only if something was pending.

@@ -10,6 +10,7 @@ pub struct Fixture {
     pub(crate) transport: AnyTransport,
     pub(crate) listen: Addr,
     pub(crate) raw: Option<Raw>,
+    pub(crate) silent: Option<Raw>,
     pub(crate) paused: bool,
     /// Dropped last, when transport and conns are gone.
     pub(crate) keep: Vec<Box<dyn Any + Send>>,
@@ -32,21 +33,31 @@ impl Fixture {
     pub fn new(transport: impl Transport, listen: &str) -> Self {
         let listen = listen.parse().unwrap_or_else(|error| panic!("{error}"));
         let transport = AnyTransport::new(transport);
-        Self { transport, listen, raw: None, paused: false, keep: Vec::new() }
+        Self { transport, listen, raw: None, silent: None, paused: false, keep: Vec::new() }
     }
 
-    /// How to reach a listener beneath the transport's framing, for carriers that are framed byte
-    /// streams: `.raw(|addr| TcpStream::connect(addr.rest().to_string()))`.
+    /// How to reach a listener beneath the transport's framing, but above its handshake, for
+    /// carriers that are byte streams framed as [`FrameReader`](rumormill_transport_api::FrameReader)
+    /// does it: `.raw(|addr| TcpStream::connect(addr.rest().to_string()))`.
     #[must_use]
     pub fn raw<F, S>(mut self, dial: impl Fn(Addr) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<S>> + Send + 'static,
         S: RawStream + 'static,
     {
-        self.raw = Some(Arc::new(move |addr| {
-            let stream = dial(addr);
-            Box::pin(async move { Ok(Box::new(stream.await?) as Box<dyn RawStream>) })
-        }));
+        self.raw = Some(boxed(dial));
+        self
+    }
+
+    /// How to reach a listener beneath the transport's handshake, for carriers that have one above
+    /// a byte stream: TCP under TLS, say. Without it, [`raw`](Self::raw) is the lowest there is.
+    #[must_use]
+    pub fn silent<F, S>(mut self, dial: impl Fn(Addr) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<S>> + Send + 'static,
+        S: RawStream + 'static,
+    {
+        self.silent = Some(boxed(dial));
         self
     }
 
@@ -64,6 +75,17 @@ impl Fixture {
         self.paused = true;
         self
     }
+}
+
+fn boxed<F, S>(dial: impl Fn(Addr) -> F + Send + Sync + 'static) -> Raw
+where
+    F: Future<Output = io::Result<S>> + Send + 'static,
+    S: RawStream + 'static,
+{
+    Arc::new(move |addr| {
+        let stream = dial(addr);
+        Box::pin(async move { Ok(Box::new(stream.await?) as Box<dyn RawStream>) })
+    })
 }
 
 impl fmt::Debug for Fixture {

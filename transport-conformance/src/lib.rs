@@ -29,7 +29,10 @@ mod checks;
 mod pair;
 mod process;
 
+mod faulty;
+
 pub use checks::CHECKS;
+pub use faulty::{Faults, Faulty, FaultyListener, FaultyReader, FaultyWriter, Tally};
 pub use fixture::{Fixture, RawStream};
 pub use run::{Asked, Check, run};
 

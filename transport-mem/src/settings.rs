@@ -49,7 +49,7 @@ impl Settings {
         spec("window", "256KiB", "bytes on their way or unread, in one direction of a conn"),
     ];
 
-    pub(crate) const CAPS: Caps = Caps { local_only: true, ..Caps::STREAM };
+    pub(crate) const CAPS: Caps = Caps { local_only: true, tells_cuts: true, ..Caps::STREAM };
 
     /// These settings, overridden by what `options` set.
     ///

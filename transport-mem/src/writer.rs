@@ -10,6 +10,7 @@ use crate::{datagram::DatagramWriter, stream::StreamWriter};
 pub struct MemWriter {
     carrier: Carrier,
     max_message: usize,
+    is_closing: bool,
     is_finished: bool,
 }
 
@@ -20,11 +21,11 @@ pub(crate) enum Carrier {
 
 impl MemWriter {
     pub(crate) fn new(carrier: Carrier, max_message: usize) -> Self {
-        Self { carrier, max_message, is_finished: false }
+        Self { carrier, max_message, is_closing: false, is_finished: false }
     }
 
     fn check(&self, batch: &Batch) -> Result<()> {
-        match (self.is_finished, batch.largest()) {
+        match (self.is_closing || self.is_finished, batch.largest()) {
             (true, _) => Err(Error::Closed),
             (false, len) if self.max_message < len => {
                 Err(Error::TooLarge { len, max: self.max_message })
@@ -49,7 +50,10 @@ impl Writer for MemWriter {
     }
 
     async fn close(&mut self) -> Result<()> {
-        self.check(&Batch::default())?;
+        if self.is_finished {
+            return Err(Error::Closed);
+        }
+        self.is_closing = true;
         let closed = match &mut self.carrier {
             Carrier::Datagram(writer) => {
                 writer.close();

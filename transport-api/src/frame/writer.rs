@@ -18,7 +18,8 @@ use crate::{Batch, Error, Result, Writer, batch::Message};
 ///
 /// Small messages are gathered into one buffer, since copying them costs less than describing them
 /// to the kernel one by one; the payload of a large one is written from where it is. `send` flushes
-/// the stream.
+/// the stream. Dropping it drops the stream: where that should look like a cut, the stream sees to
+/// it, unless its shutdown was completed.
 #[derive(Debug)]
 pub struct FrameWriter<W> {
     stream: W,
@@ -31,13 +32,14 @@ pub struct FrameWriter<W> {
     accepted: usize,
     /// What is left of one large message, to follow `gathered`.
     large: VecDeque<Bytes>,
+    is_flushed: bool,
     state: State,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Flushed,
-    Unflushed,
+    Open,
+    Closing,
     Finished,
 }
 
@@ -52,7 +54,8 @@ impl<W> FrameWriter<W> {
             gathered: Vec::new(),
             accepted: 0,
             large: VecDeque::new(),
-            state: State::Flushed,
+            is_flushed: true,
+            state: State::Open,
         }
     }
 
@@ -102,16 +105,16 @@ impl<W> FrameWriter<W> {
 impl<W: AsyncWrite + Unpin> FrameWriter<W> {
     async fn flush(&mut self) -> Result<()> {
         while self.gather() {
-            self.state = State::Unflushed;
+            self.is_flushed = false;
             // Cancel-safe: the call writes nothing, or what it wrote is accounted for below.
             match poll_fn(|cx| self.poll_write(cx)).await? {
                 0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
                 written => self.advance(written),
             }
         }
-        if self.state == State::Unflushed {
+        if !self.is_flushed {
             self.stream.flush().await?;
-            self.state = State::Flushed;
+            self.is_flushed = true;
         }
         Ok(())
     }
@@ -148,7 +151,7 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
 
 impl<W: AsyncWrite + Unpin + Send + 'static> Writer for FrameWriter<W> {
     async fn send(&mut self, batch: &mut Batch) -> Result<()> {
-        if self.state == State::Finished {
+        if self.state != State::Open {
             return Err(Error::Closed);
         }
         self.take(batch)?;
@@ -160,6 +163,7 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Writer for FrameWriter<W> {
         if self.state == State::Finished {
             return Err(Error::Closed);
         }
+        self.state = State::Closing;
         let flushed = self.flush().await;
         self.finish_on_error(flushed)?;
         let result = self.stream.shutdown().await;

@@ -128,6 +128,10 @@ pub(crate) async fn dropped_closes_lose_nothing(fixture: Fixture) -> Asked {
             if let Some(closed) = poll_once(dialer.writer.close()).await {
                 return closed.expect("closing");
             }
+            let mut late: Batch = ["late"].into_iter().collect();
+            let sent = soon("sending on a closing writer", dialer.writer.send(&mut late)).await;
+            assert!(matches!(sent, Err(Error::Closed)), "send during close gave {sent:?}");
+            assert_eq!(late.len(), 1, "a closing writer took a message");
             yield_now().await;
             if let Some(received) = read_a_little(&mut accepted.reader, &mut arrived).await {
                 received.expect("receiving before the close is done");

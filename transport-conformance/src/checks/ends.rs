@@ -94,6 +94,9 @@ pub(crate) async fn vanished_peers_are_noticed(fixture: Fixture) -> Asked {
     let _reader = dialer.reader;
     drop(dialer.writer);
     let (_, end) = recv_to_end(&mut accepted.reader).await;
-    assert!(is_end(&end), "a dropped writer was read as {end:?}");
+    match accepted.info.caps.tells_cuts {
+        true => assert!(matches!(end, Error::Cut { .. }), "a dropped writer was read as {end:?}"),
+        false => assert!(is_end(&end), "a dropped writer was read as {end:?}"),
+    }
     Asked::Yes
 }

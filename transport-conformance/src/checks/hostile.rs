@@ -10,7 +10,7 @@ use tokio::{io::AsyncWriteExt, task::yield_now};
 use crate::{
     Fixture, RawStream,
     fixture::Raw,
-    pair::{accept, difference, exchange, message, poll_once, recv_to_end, soon},
+    pair::{accept, difference, exchange, is_end, message, poll_once, recv_to_end, soon},
     process,
     run::Asked,
 };
@@ -65,6 +65,8 @@ pub(crate) async fn truncated_messages_are_cuts(fixture: Fixture) -> Asked {
         assert!(shut.is_ok(), "shutting down: {shut:?}");
         assert_eq!(arrived.len(), whole_frames.iter().filter(|frame| **frame <= len).count());
         match whole_frames.contains(&len) {
+            // A carrier with an end of its own misses it here.
+            true if accepted.info.caps.tells_cuts => assert!(is_end(&end), "the end was {end:?}"),
             true => assert!(matches!(end, Error::Closed), "whole messages ended with {end:?}"),
             false => assert!(matches!(end, Error::Cut { .. }), "half a message ended with {end:?}"),
         }

@@ -65,8 +65,11 @@ pub(crate) async fn taken_addresses_are_refused(fixture: Fixture) -> Asked {
 
 pub(crate) async fn dial_to_nobody(fixture: Fixture) -> Asked {
     if !fixture.is_stream() {
-        let conn = fixture.dial(&nobody(&fixture).await).await;
-        silence(conn).await;
+        let target = Target::new(nobody(&fixture).await);
+        match soon("dialling nobody", fixture.transport.dial(&target)).await {
+            Ok(conn) => silence(conn).await,
+            Err(error) => assert!(error.is_retryable(), "dialling nobody gave {error:?}"),
+        }
         return Asked::Yes;
     }
     // Another program may have taken the address meanwhile; hardly three in a row.
@@ -117,7 +120,7 @@ pub(crate) async fn silent_dialers_hold_up_nobody(fixture: Fixture) -> Asked {
 
 /// Connects beneath the handshake where the fixture knows how, and says nothing.
 async fn say_nothing(fixture: &Fixture, to: &Addr) -> Box<dyn Any> {
-    match &fixture.raw {
+    match fixture.silent.as_ref().or(fixture.raw.as_ref()) {
         Some(raw) => Box::new(soon("connecting", raw(to.clone())).await.expect("connecting")),
         None => Box::new(fixture.dial(to).await),
     }

@@ -122,6 +122,7 @@ pub(crate) struct PipeWriter {
     shared: Arc<Shared>,
     withheld: Batch,
     sending: bool,
+    closing: bool,
 }
 
 impl PipeWriter {
@@ -130,7 +131,14 @@ impl PipeWriter {
         defect: Option<Defect>,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { inner: Some(inner), defect, shared, withheld: Batch::default(), sending: false }
+        Self {
+            inner: Some(inner),
+            defect,
+            shared,
+            withheld: Batch::default(),
+            sending: false,
+            closing: false,
+        }
     }
 
     /// Takes `batch`, and returns what will be sent in its place.
@@ -197,6 +205,9 @@ impl Writer for PipeWriter {
             batch.clear();
             return Ok(());
         }
+        if self.closing {
+            return Err(Error::Closed);
+        }
         if MAX < batch.largest() {
             let error = Error::TooLarge { len: batch.largest(), max: MAX };
             if self.defect == Some(Defect::TooLargeEnds) {
@@ -208,6 +219,7 @@ impl Writer for PipeWriter {
     }
 
     async fn close(&mut self) -> Result<()> {
+        self.closing = true;
         let result = match self.defect {
             Some(Defect::CloseLosesPending) => {
                 let mut inner = self.inner.take().ok_or(Error::Closed)?;
