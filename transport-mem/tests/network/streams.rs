@@ -27,7 +27,7 @@ async fn both_ends_know_both_addresses() {
     assert_eq!(a.info.local.to_string(), "mem://a:49153");
     assert_eq!(a.info.remote.to_string(), "mem://b:49152");
     assert_eq!((&b.info.local, &b.info.remote), (&a.info.remote, &a.info.local));
-    assert_eq!(a.info.caps, Caps { local_only: true, ..Caps::STREAM });
+    assert_eq!(a.info.caps, Caps { local_only: true, tells_cuts: true, ..Caps::STREAM });
     assert_eq!(b.info.proof, None);
 }
 
