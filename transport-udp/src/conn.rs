@@ -28,8 +28,17 @@ pub struct UdpWriter {
     sent: usize,
     /// Where messages of several parts become one datagram.
     joined: Vec<u8>,
-    finished: bool,
+    phase: Phase,
     warned: bool,
+}
+
+/// How far a writer is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// `close` has begun, and has not got to its end.
+    Closing,
+    Finished,
 }
 
 /// A conn's place in the table of its socket: both halves hold it, and the last one gives it up.
@@ -80,17 +89,17 @@ impl UdpWriter {
             pending: Batch::default(),
             sent: 0,
             joined: Vec::new(),
-            finished: false,
+            phase: Phase::Open,
             warned: false,
         }
     }
 
     fn take(&mut self, batch: &mut Batch) -> Result<()> {
         let (len, max) = (batch.largest(), self.seat.limits.max_message);
-        match (self.finished, max < len) {
-            (true, _) => Err(Error::Closed),
-            (_, true) => Err(Error::TooLarge { len, max }),
-            _ => {
+        match self.phase {
+            Phase::Closing | Phase::Finished => Err(Error::Closed),
+            Phase::Open if max < len => Err(Error::TooLarge { len, max }),
+            Phase::Open => {
                 self.warn_once(len);
                 self.pending.append(batch);
                 Ok(())
@@ -108,15 +117,14 @@ impl UdpWriter {
     }
 
     async fn flush(&mut self) -> Result<()> {
-        if self.finished {
-            return Err(Error::Closed);
-        }
         let flushed = self.send_pending().await;
         self.pending.clear();
         self.sent = 0;
         self.joined.clear();
         self.joined.shrink_to(KEPT);
-        self.finished = flushed.is_err();
+        if flushed.is_err() {
+            self.phase = Phase::Finished;
+        }
         flushed
     }
 
@@ -141,8 +149,12 @@ impl Writer for UdpWriter {
     }
 
     async fn close(&mut self) -> Result<()> {
+        if self.phase == Phase::Finished {
+            return Err(Error::Closed);
+        }
+        self.phase = Phase::Closing;
         self.flush().await?;
-        self.finished = true;
+        self.phase = Phase::Finished;
         Ok(())
     }
 }

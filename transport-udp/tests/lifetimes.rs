@@ -185,6 +185,9 @@ async fn a_close_sends_what_a_dropped_send_left() {
     let (mut dialed, mut accepted) = connect(&udp, &mut listener).await;
     let mut batch: Batch = (0..500).map(|_| Bytes::from_static(b"x")).collect();
     assert!(poll_once(dialed.writer.send(&mut batch)).await.is_none());
+    assert!(poll_once(dialed.writer.close()).await.is_none());
+    let late = dialed.writer.send(&mut [Bytes::new()].into_iter().collect()).await;
+    assert!(matches!(late, Err(Error::Closed)), "{late:?}");
     soon(dialed.writer.close()).await.unwrap();
     let mut into = Vec::new();
     while into.len() < 500 {

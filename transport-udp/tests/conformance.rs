@@ -1,0 +1,6 @@
+//! The whole contract, asked of UDP.
+
+use rumormill_transport_conformance::{Fixture, suite};
+use rumormill_transport_udp::Udp;
+
+suite!(Fixture::new(Udp::default(), "udp://127.0.0.1:0"));
