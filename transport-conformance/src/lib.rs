@@ -1,6 +1,6 @@
 //! The test kit of the transport contract: one macro runs all of it against any transport.
 //!
-//! ```ignore
+//! ```text
 //! // tests/conformance.rs of a transport, ours or a stranger's
 //! use rumormill_transport_conformance::{Fixture, suite};
 //!
