@@ -13,7 +13,7 @@ use std::num::NonZeroUsize;
 pub use reader::FrameReader;
 pub use writer::FrameWriter;
 
-use crate::{Buffers, Caps};
+use crate::{Buffers, Caps, OptionSpec, Options, Result};
 
 /// The limits of a framed stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,26 @@ pub struct Framing {
 }
 
 impl Framing {
+    /// The option of [`buffer`](Self::buffer), for a transport's list.
+    pub const BUFFER: OptionSpec =
+        OptionSpec::new("buffer", "64KiB", "bytes read or gathered at a time, at least 1KiB");
+    /// The option of [`max_message`](Self::max_message), for a transport's list.
+    pub const MAX_MESSAGE: OptionSpec =
+        OptionSpec::new("max_message", "10MiB", "the longest message, both ways");
+
+    /// These limits, overridden by what `options` set.
+    ///
+    /// # Errors
+    /// [`Error::Option`](crate::Error::Option) for a value that is malformed or out of range.
+    pub fn with(self, options: &Options) -> Result<Self> {
+        let max_message = options.size(Self::MAX_MESSAGE.name, 1..=u32::MAX as usize)?;
+        let buffer = options.size(Self::BUFFER.name, 1 << 10..=1 << 30)?;
+        Ok(Self {
+            max_message: max_message.unwrap_or(self.max_message),
+            buffer: buffer.and_then(NonZeroUsize::new).unwrap_or(self.buffer),
+        })
+    }
+
     /// The length of the largest message that may be sent or received.
     fn limit(&self) -> usize {
         self.max_message.min(u32::MAX as usize)

@@ -1,6 +1,6 @@
 //! Settings of a transport as text: from a configuration table or from an address.
 
-use std::{collections::BTreeMap, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
 
 use crate::{Error, Result, excerpt, nearest};
 
@@ -21,6 +21,13 @@ pub struct OptionSpec {
     pub default: &'static str,
     /// One sentence: meaning, unit, range.
     pub doc: &'static str,
+}
+
+impl OptionSpec {
+    /// An option called `name`, which has the value `default` where it is not given.
+    pub const fn new(name: &'static str, default: &'static str, doc: &'static str) -> Self {
+        Self { name, default, doc }
+    }
 }
 
 impl Options {
@@ -64,23 +71,28 @@ impl Options {
         self.parsed(key, "true or false", |text| text.parse().ok())
     }
 
-    /// A whole number of the type asked for.
+    /// A whole number within `range`.
     ///
     /// # Errors
     /// [`Error::Option`] if the value is set and is no such number.
-    pub fn number<N: FromStr>(&self, key: &str) -> Result<Option<N>> {
-        self.parsed(key, "a whole number in range, such as 128", |text| text.parse().ok())
+    pub fn number<N>(&self, key: &str, range: RangeInclusive<N>) -> Result<Option<N>>
+    where
+        N: FromStr + PartialOrd + Display,
+    {
+        let value = self.parsed(key, "a whole number such as 128", |text| text.parse().ok())?;
+        self.within(key, value, range)
     }
 
-    /// A whole number of bytes: `512`, `32KiB`, `8MiB`, `1GiB`.
+    /// A whole number of bytes within `range`: `512`, `32KiB`, `8MiB`, `1GiB`.
     ///
     /// # Errors
-    /// [`Error::Option`] if the value is set and is no size, or does not fit in memory.
-    pub fn size(&self, key: &str) -> Result<Option<usize>> {
-        self.parsed(key, "a size such as 512, 32KiB or 8MiB", |text| {
+    /// [`Error::Option`] if the value is set and is no such size.
+    pub fn size(&self, key: &str, range: RangeInclusive<usize>) -> Result<Option<usize>> {
+        let value = self.parsed(key, "a size such as 512, 32KiB or 8MiB", |text| {
             let (number, factor) = quantity(text, SIZES)?;
             usize::try_from(number.checked_mul(factor)?).ok()
-        })
+        })?;
+        self.within(key, value, range)
     }
 
     /// A span of time: `250ms`, `5s`, `2m`, `1h`.
@@ -92,6 +104,23 @@ impl Options {
             let (number, factor) = quantity(text, SPANS)?;
             Some(Duration::from_millis(number.checked_mul(factor)?))
         })
+    }
+
+    fn within<N>(&self, key: &str, value: Option<N>, range: RangeInclusive<N>) -> Result<Option<N>>
+    where
+        N: PartialOrd + Display,
+    {
+        match value {
+            Some(value) if !range.contains(&value) => {
+                let (text, least, most) =
+                    (self.get(key).unwrap_or_default(), range.start(), range.end());
+                Err(Error::option(
+                    key,
+                    format!("is '{text}', which is not within {least} and {most}"),
+                ))
+            }
+            value => Ok(value),
+        }
     }
 
     fn parsed<T>(
@@ -148,27 +177,29 @@ mod tests {
 
     #[test]
     fn quantities_have_units() {
-        assert_eq!(one("8MiB").size("k").unwrap(), Some(8 << 20));
-        assert_eq!(one("12").size("k").unwrap(), Some(12));
+        let size = |text: &str| one(text).size("k", 0..=usize::MAX);
+        assert_eq!(size("8MiB").unwrap(), Some(8 << 20));
+        assert_eq!(size("12").unwrap(), Some(12));
         assert_eq!(one("250ms").duration("k").unwrap(), Some(Duration::from_millis(250)));
         assert_eq!(one("2h").duration("k").unwrap(), Some(Duration::from_secs(7200)));
-        assert_eq!(one("").size("other").unwrap(), None);
+        assert_eq!(one("").size("other", 0..=1).unwrap(), None);
         for bad in ["", "5", "s", "-1s", "1.5s", "5 s", "18446744073709551615h"] {
             assert!(one(bad).duration("k").is_err(), "{bad}");
         }
         for bad in
             ["", "KiB", "8MB", "8mib", "-8", "99999999999999999999", "18446744073709551615GiB"]
         {
-            assert!(one(bad).size("k").is_err(), "{bad}");
+            assert!(size(bad).is_err(), "{bad}");
         }
+        let refused = one("9KiB").size("k", 1..=8192).unwrap_err().to_string();
+        assert_eq!(refused, "option 'k' is '9KiB', which is not within 1 and 8192");
+        assert!(one("300").number::<u8>("k", 0..=9).is_err());
     }
 
     #[test]
     fn an_unknown_key_is_refused_with_the_nearest() {
-        let specs = [
-            OptionSpec { name: "nodelay", default: "true", doc: "" },
-            OptionSpec { name: "backlog", default: "1024", doc: "" },
-        ];
+        let specs =
+            [OptionSpec::new("nodelay", "true", ""), OptionSpec::new("backlog", "1024", "")];
         let options: Options = [("no_delay", "true")].into_iter().collect();
         let text = options.check(&specs).unwrap_err().to_string();
         assert_eq!(

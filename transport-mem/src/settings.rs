@@ -1,8 +1,8 @@
 //! What can be set for a conn within the process.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, ops::RangeInclusive};
 
-use rumormill_transport_api::{Caps, Delivery, Error, OptionSpec, Options, Result};
+use rumormill_transport_api::{Caps, Delivery, Error, OptionSpec, Options, Result, excerpt};
 
 use crate::place::check_host;
 
@@ -42,11 +42,19 @@ impl Default for Settings {
 
 impl Settings {
     pub(crate) const OPTIONS: &[OptionSpec] = &[
-        spec("backlog", "1024", "conns that may wait to be accepted, at least 1"),
-        spec("delivery", "stream", "stream or datagram"),
-        spec("host", "local", "the host that dials come from; links lie between hosts"),
-        spec("max_message", "10MiB", "the longest message, both ways; of datagrams 65507 bytes"),
-        spec("window", "256KiB", "bytes on their way or unread, in one direction of a conn"),
+        OptionSpec::new("backlog", "1024", "conns that may wait to be accepted, at least 1"),
+        OptionSpec::new("delivery", "stream", "stream or datagram"),
+        OptionSpec::new("host", "local", "the host that dials come from; links lie between hosts"),
+        OptionSpec::new(
+            "max_message",
+            "10MiB",
+            "the longest message, both ways; of datagrams 65507 bytes",
+        ),
+        OptionSpec::new(
+            "window",
+            "256KiB",
+            "bytes on their way or unread, in one direction of a conn",
+        ),
     ];
 
     pub(crate) const CAPS: Caps = Caps { local_only: true, tells_cuts: true, ..Caps::STREAM };
@@ -58,11 +66,11 @@ impl Settings {
     pub fn with(self, options: &Options) -> Result<Self> {
         options.check(Self::OPTIONS)?;
         let set = Self {
-            backlog: options.number("backlog")?.unwrap_or(self.backlog),
+            backlog: options.number("backlog", BACKLOG)?.unwrap_or(self.backlog),
             delivery: delivery(options)?.unwrap_or(self.delivery),
             host: options.get("host").map_or(self.host, str::to_owned),
-            max_message: options.size("max_message")?.unwrap_or(self.max_message),
-            window: options.size("window")?.unwrap_or(self.window),
+            max_message: options.size("max_message", ANY)?.unwrap_or(self.max_message),
+            window: options.size("window", ANY)?.unwrap_or(self.window),
         };
         check_host(&set.host)?;
         Ok(set)
@@ -95,21 +103,20 @@ impl Settings {
     }
 }
 
-const fn spec(name: &'static str, default: &'static str, doc: &'static str) -> OptionSpec {
-    OptionSpec { name, default, doc }
-}
-
 fn delivery(options: &Options) -> Result<Option<Delivery>> {
     match options.get("delivery") {
         None => Ok(None),
         Some("stream") => Ok(Some(Delivery::Stream)),
         Some("datagram") => Ok(Some(Delivery::Datagram)),
         Some(other) => {
-            let other = other.escape_debug();
+            let other = excerpt(other);
             Err(Error::option("delivery", format!("is '{other}', not stream or datagram")))
         }
     }
 }
+
+const ANY: RangeInclusive<usize> = 0..=usize::MAX;
+const BACKLOG: RangeInclusive<NonZeroUsize> = NonZeroUsize::MIN..=NonZeroUsize::MAX;
 
 #[cfg(test)]
 mod tests {

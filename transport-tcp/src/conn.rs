@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use rumormill_transport_api::{Addr, FrameReader, FrameWriter, Framing, Info, Result};
+use rumormill_transport_api::{Addr, FrameReader, FrameWriter, Info, Result};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
@@ -22,12 +22,11 @@ pub(crate) fn prepare(stream: &TcpStream, settings: &Settings) -> io::Result<()>
 
 /// The conn over `stream`, between these ends.
 pub(crate) fn conn(stream: TcpStream, local: Addr, remote: Addr, settings: &Settings) -> TcpConn {
-    let framing = Framing { max_message: settings.max_message, buffer: settings.buffer };
     let (reader, writer) = stream.into_split();
     TcpConn {
         info: Info::new(local, remote, settings.caps()),
-        reader: FrameReader::new(reader, framing),
-        writer: FrameWriter::new(writer, framing),
+        reader: FrameReader::new(reader, settings.framing),
+        writer: FrameWriter::new(writer, settings.framing),
     }
 }
 

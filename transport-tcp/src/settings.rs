@@ -1,6 +1,6 @@
 //! What can be set for a TCP conn.
 
-use std::{io, net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use rumormill_transport_api::{Caps, Error, Framing, OptionSpec, Options, Result};
 use socket2::SockRef;
@@ -12,15 +12,12 @@ pub struct Settings {
     /// Conns that may wait to be accepted, 1 to 65,535; dialers beyond it are slowed down or
     /// refused by the kernel, which also has a limit of its own.
     pub backlog: u32,
-    /// Bytes read or gathered at a time, at least 1 KiB. A busy conn holds about this much in each
-    /// direction, an idle one next to nothing.
-    pub buffer: NonZeroUsize,
+    /// The longest message, and how much is read or gathered at a time.
+    pub framing: Framing,
     /// Silence after which the kernel asks whether the peer is still there, and the interval of its
     /// further questions, in whole seconds, at least one; `None`: it never asks. A peer that does
     /// not answer several in a row is cut off.
     pub keepalive: Option<Duration>,
-    /// The longest message in bytes, both ways, at most 4 GiB − 1.
-    pub max_message: usize,
     /// Whether small writes go out at once instead of waiting for the answer to earlier ones.
     pub nodelay: bool,
     /// Bytes that the kernel keeps for the reader; `None`: it adapts by itself, which is usually
@@ -32,12 +29,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let Framing { max_message, buffer } = Framing::default();
         Self {
             backlog: 1024,
-            buffer,
+            framing: Framing::default(),
             keepalive: Some(Duration::from_secs(30)),
-            max_message,
             nodelay: true,
             recv_buffer: None,
             send_buffer: None,
@@ -47,13 +42,25 @@ impl Default for Settings {
 
 impl Settings {
     pub(crate) const OPTIONS: &[OptionSpec] = &[
-        spec("backlog", "1024", "conns that may wait to be accepted, 1 to 65535"),
-        spec("buffer", "64KiB", "bytes read or gathered at a time, at least 1KiB"),
-        spec("keepalive", "30s", "silence after which the kernel probes the peer; 0s: never"),
-        spec("max_message", "10MiB", "the longest message, both ways"),
-        spec("nodelay", "true", "whether small writes go out at once"),
-        spec("recv_buffer", "0", "bytes that the kernel keeps for the reader; 0: it adapts"),
-        spec("send_buffer", "0", "bytes that the kernel takes ahead of the peer; 0: it adapts"),
+        OptionSpec::new("backlog", "1024", "conns that may wait to be accepted, 1 to 65535"),
+        Framing::BUFFER,
+        OptionSpec::new(
+            "keepalive",
+            "30s",
+            "silence after which the kernel probes the peer; 0s: never",
+        ),
+        Framing::MAX_MESSAGE,
+        OptionSpec::new("nodelay", "true", "whether small writes go out at once"),
+        OptionSpec::new(
+            "recv_buffer",
+            "0",
+            "bytes that the kernel keeps for the reader; 0: it adapts",
+        ),
+        OptionSpec::new(
+            "send_buffer",
+            "0",
+            "bytes that the kernel takes ahead of the peer; 0: it adapts",
+        ),
     ];
 
     /// These settings, overridden by what `options` set.
@@ -66,11 +73,9 @@ impl Settings {
         }
         options.check(Self::OPTIONS)?;
         Ok(Self {
-            backlog: ranged(options, "backlog", options.number("backlog")?, 1, 65_535)?
-                .unwrap_or(self.backlog),
-            buffer: buffer(options)?.unwrap_or(self.buffer),
+            backlog: options.number("backlog", 1..=65_535)?.unwrap_or(self.backlog),
+            framing: self.framing.with(options)?,
             keepalive: keepalive(options)?.unwrap_or(self.keepalive),
-            max_message: max_message(options)?.unwrap_or(self.max_message),
             nodelay: options.flag("nodelay")?.unwrap_or(self.nodelay),
             recv_buffer: kernel_buffer(options, "recv_buffer")?.unwrap_or(self.recv_buffer),
             send_buffer: kernel_buffer(options, "send_buffer")?.unwrap_or(self.send_buffer),
@@ -78,7 +83,7 @@ impl Settings {
     }
 
     pub(crate) fn caps(&self) -> Caps {
-        Caps::STREAM.with_max_message(self.max_message)
+        Caps::STREAM.with_max_message(self.framing.max_message)
     }
 
     /// A socket for an address of the family of `addr`, set up as far as that can be before it
@@ -101,35 +106,6 @@ impl Settings {
     }
 }
 
-const fn spec(name: &'static str, default: &'static str, doc: &'static str) -> OptionSpec {
-    OptionSpec { name, default, doc }
-}
-
-fn ranged<N: Copy + PartialOrd + std::fmt::Display>(
-    options: &Options,
-    key: &str,
-    value: Option<N>,
-    least: N,
-    most: N,
-) -> Result<Option<N>> {
-    match value {
-        Some(value) if value < least || most < value => {
-            let text = options.get(key).unwrap_or_default();
-            Err(Error::option(key, format!("is '{text}', which is not within {least} and {most}")))
-        }
-        value => Ok(value),
-    }
-}
-
-fn buffer(options: &Options) -> Result<Option<NonZeroUsize>> {
-    let bytes = ranged(options, "buffer", options.size("buffer")?, 1 << 10, 1 << 30)?;
-    Ok(bytes.and_then(NonZeroUsize::new))
-}
-
-fn max_message(options: &Options) -> Result<Option<usize>> {
-    ranged(options, "max_message", options.size("max_message")?, 1, u32::MAX as usize)
-}
-
 fn keepalive(options: &Options) -> Result<Option<Option<Duration>>> {
     let longest = Duration::from_secs(32_767);
     match options.duration("keepalive")? {
@@ -143,12 +119,14 @@ fn keepalive(options: &Options) -> Result<Option<Option<Duration>>> {
 
 /// `Some(None)` means: set, to the kernel's own choice.
 fn kernel_buffer(options: &Options, key: &str) -> Result<Option<Option<u32>>> {
-    let bytes = ranged(options, key, options.size(key)?, 0, i32::MAX as usize)?;
+    let bytes = options.size(key, 0..=i32::MAX as usize)?;
     Ok(bytes.map(|bytes| u32::try_from(bytes).ok().filter(|bytes| *bytes != 0)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use super::*;
 
     fn with(options: &[(&str, &str)]) -> Result<Settings> {
@@ -168,9 +146,8 @@ mod tests {
         ]);
         let wanted = Settings {
             backlog: 7,
-            buffer: NonZeroUsize::new(32 << 10).unwrap(),
+            framing: Framing { max_message: 1 << 20, buffer: NonZeroUsize::new(32 << 10).unwrap() },
             keepalive: Some(Duration::from_secs(10)),
-            max_message: 1 << 20,
             nodelay: false,
             recv_buffer: Some(128 << 10),
             send_buffer: Some(64 << 10),

@@ -54,14 +54,34 @@ impl Default for Settings {
 
 impl Settings {
     pub(crate) const OPTIONS: &[OptionSpec] = &[
-        spec("backlog", "128", "newcomers that may wait to be accepted, 1 to 65536"),
-        spec("conn_bytes", "1MiB", "bytes that may wait for one reader, 128KiB to 1GiB"),
-        spec("conn_messages", "1024", "messages that may wait for one reader, 1 to 1048576"),
-        spec("max_message", "65507", "the longest message, both ways, 1 to 65507 bytes"),
-        spec("peers", "4096", "conns of one socket, 1 to 1048576; one more evicts another"),
-        spec("recv_buffer", "1MiB", "bytes that the kernel keeps for a socket; 0: its default"),
-        spec("send_buffer", "0", "bytes that the kernel takes ahead of the network, likewise"),
-        spec("socket_bytes", "32MiB", "bytes that may wait for all readers, 128KiB to 1GiB"),
+        OptionSpec::new("backlog", "128", "newcomers that may wait to be accepted, 1 to 65536"),
+        OptionSpec::new("conn_bytes", "1MiB", "bytes that may wait for one reader, 128KiB to 1GiB"),
+        OptionSpec::new(
+            "conn_messages",
+            "1024",
+            "messages that may wait for one reader, 1 to 1048576",
+        ),
+        OptionSpec::new("max_message", "65507", "the longest message, both ways, 1 to 65507 bytes"),
+        OptionSpec::new(
+            "peers",
+            "4096",
+            "conns of one socket, 1 to 1048576; one more evicts another",
+        ),
+        OptionSpec::new(
+            "recv_buffer",
+            "1MiB",
+            "bytes that the kernel keeps for a socket; 0: its default",
+        ),
+        OptionSpec::new(
+            "send_buffer",
+            "0",
+            "bytes that the kernel takes ahead of the network, likewise",
+        ),
+        OptionSpec::new(
+            "socket_bytes",
+            "32MiB",
+            "bytes that may wait for all readers, 128KiB to 1GiB",
+        ),
     ];
 
     /// These settings, overridden by what `options` set.
@@ -73,17 +93,19 @@ impl Settings {
             return Ok(self);
         }
         options.check(Self::OPTIONS)?;
-        let number = |key, range| ranged(options, key, options.number(key)?, range);
-        let size = |key, range| ranged(options, key, options.size(key)?, range);
         Ok(Self {
-            backlog: number("backlog", BACKLOG)?.unwrap_or(self.backlog),
-            conn_bytes: size("conn_bytes", BYTES)?.unwrap_or(self.conn_bytes),
-            conn_messages: number("conn_messages", COUNT)?.unwrap_or(self.conn_messages),
-            max_message: size("max_message", MESSAGE)?.unwrap_or(self.max_message),
-            peers: number("peers", COUNT)?.unwrap_or(self.peers),
-            recv_buffer: size("recv_buffer", KERNEL)?.map_or(self.recv_buffer, kernel_buffer),
-            send_buffer: size("send_buffer", KERNEL)?.map_or(self.send_buffer, kernel_buffer),
-            socket_bytes: size("socket_bytes", BYTES)?.unwrap_or(self.socket_bytes),
+            backlog: options.number("backlog", BACKLOG)?.unwrap_or(self.backlog),
+            conn_bytes: options.size("conn_bytes", BYTES)?.unwrap_or(self.conn_bytes),
+            conn_messages: options.number("conn_messages", COUNT)?.unwrap_or(self.conn_messages),
+            max_message: options.size("max_message", MESSAGE)?.unwrap_or(self.max_message),
+            peers: options.number("peers", COUNT)?.unwrap_or(self.peers),
+            recv_buffer: options
+                .size("recv_buffer", KERNEL)?
+                .map_or(self.recv_buffer, kernel_buffer),
+            send_buffer: options
+                .size("send_buffer", KERNEL)?
+                .map_or(self.send_buffer, kernel_buffer),
+            socket_bytes: options.size("socket_bytes", BYTES)?.unwrap_or(self.socket_bytes),
         })
     }
 
@@ -118,26 +140,6 @@ pub(crate) fn check_dialled(options: &Options) -> Result<()> {
             format!("concerns a socket, which dials share; a dial takes {}", OF_A_CONN.join(", ")),
         )),
         None => Ok(()),
-    }
-}
-
-const fn spec(name: &'static str, default: &'static str, doc: &'static str) -> OptionSpec {
-    OptionSpec { name, default, doc }
-}
-
-fn ranged(
-    options: &Options,
-    key: &str,
-    value: Option<usize>,
-    range: RangeInclusive<usize>,
-) -> Result<Option<usize>> {
-    match value {
-        Some(value) if !range.contains(&value) => {
-            let (text, least, most) =
-                (options.get(key).unwrap_or_default(), range.start(), range.end());
-            Err(Error::option(key, format!("is '{text}', which is not within {least} and {most}")))
-        }
-        value => Ok(value),
     }
 }
 
