@@ -30,7 +30,8 @@ impl Caps {
     /// The longest message of a stream transport unless it is told otherwise: 10 MiB.
     pub const MAX_MESSAGE: usize = 10 << 20;
 
-    /// A reliable byte stream over the network, each direction ending by itself, in the clear.
+    /// A reliable byte stream over the network, in the clear: messages of at most
+    /// [`MAX_MESSAGE`](Self::MAX_MESSAGE), each direction ending by itself, cuts not told.
     pub const STREAM: Self = Self {
         delivery: Delivery::Stream,
         max_message: Self::MAX_MESSAGE,
@@ -41,7 +42,7 @@ impl Caps {
         tells_cuts: false,
     };
 
-    /// Packets over the network, in the clear. 65,507 bytes is what a UDP datagram over IPv4 can
+    /// Packets over the network, in the clear, without an end. 65,507 bytes is what a UDP datagram over IPv4 can
     /// hold (RFC 768 and 791); 1,200 bytes pass every path of the Internet today (RFC 9000,
     /// section 14).
     pub const DATAGRAM: Self = Self {

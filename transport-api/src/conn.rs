@@ -21,9 +21,11 @@ pub struct Conn<R, W> {
 /// What is known about a conn from the moment it is open.
 #[derive(Clone, Debug)]
 pub struct Info {
-    /// This end.
+    /// This end: what the carrier knows of it, for an accepted conn at least the address that its
+    /// listener is bound to.
     pub local: Addr,
-    /// The other end. It may be the address of a socket that nobody listens on.
+    /// The other end: what was dialled, or where the peer dials from, which may be a socket that
+    /// nobody listens on.
     pub remote: Addr,
     /// What the carrier itself proved about the peer. Never the peer's own word.
     pub proof: Option<Proof>,

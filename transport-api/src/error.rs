@@ -94,7 +94,8 @@ pub enum Error {
     /// A message beyond the limit.
     ///
     /// From `send`: nothing was taken, the batch is as it was, and the writer goes on. From `recv`:
-    /// the peer announced such a message, nothing was allocated for it, and the reader is finished.
+    /// the peer announced such a message, or sent so much of one that it can be no other; nothing
+    /// was allocated beyond the limit, and the reader is finished.
     #[error("message of {len} bytes exceeds {max}")]
     TooLarge {
         /// The length of the message.
@@ -179,7 +180,8 @@ impl Error {
     }
 }
 
-/// What breaks an open half: the carrier's error, told apart from its clean end.
+/// What breaks an open half: every error of the carrier is a [`Cut`](Error::Cut), told apart from
+/// its clean end. (`dial` and `listen` map theirs by themselves, since nothing was cut.)
 ///
 /// A byte stream that knows better returns an [`io::Error::other`] around one of these errors, which
 /// is unpacked here. So it can say [`Refused`](Error::Refused) through

@@ -31,6 +31,8 @@
 //!
 //! # Writing a transport
 //!
+//! The crates `bytes` and `inventory` are re-exported, so that a plug-in has the versions meant here.
+//!
 //! 1. Where the carrier is a stream of bytes, return [`FrameReader`] and [`FrameWriter`] around its
 //!    halves: framing, batching, limits and rule 2 are done.
 //!    Else implement [`Reader`] and [`Writer`]. A carrier that is driven by completions instead of
@@ -157,6 +159,7 @@ mod erased;
 mod frame;
 mod serve;
 
+pub use bytes;
 pub use inventory;
 
 pub use addr::Addr;

@@ -39,7 +39,8 @@ pub trait Transport: Send + Sync + 'static {
     /// # Errors
     /// [`Address`](crate::Error::Address) and [`Option`](crate::Error::Option) for what this
     /// transport cannot read, [`Unsupported`](crate::Error::Unsupported) for what it cannot do,
-    /// [`Unreachable`](crate::Error::Unreachable) if nobody answers and the carrier notices,
+    /// [`Unreachable`](crate::Error::Unreachable) if nobody answers and the carrier notices, or the
+    /// name in the address is not known,
     /// [`Busy`](crate::Error::Busy) if there is no room, [`Unproven`](crate::Error::Unproven) if
     /// somebody else answers, [`Refused`](crate::Error::Refused) if the peer does not want us,
     /// [`Protocol`](crate::Error::Protocol) if it speaks something else,
@@ -132,7 +133,7 @@ pub trait Reader: Send + 'static {
 ///
 /// Dropping a writer that was not closed cuts the conn off: what it still held is lost, and where
 /// the carrier can tell ([`Caps::tells_cuts`]) the peer reads [`Cut`](crate::Error::Cut), else the
-/// same end as after `close`.
+/// same end as after `close`. The reader at this side goes on until the peer ends too.
 pub trait Writer: Send + 'static {
     /// Takes every message out of `batch`, then waits until the carrier has accepted them.
     ///

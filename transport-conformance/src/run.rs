@@ -11,6 +11,8 @@ use crate::{CHECKS, Fixture, process};
 pub struct Check {
     /// Its name, which is also the name of the test.
     pub name: &'static str,
+    /// What it asks of the transport.
+    pub asks: &'static str,
     /// Whether it looks at the whole process, so that nothing else may run in it.
     pub alone: bool,
     /// Panics if the transport breaks the contract, and returns whether there was anything to ask.
@@ -58,7 +60,7 @@ pub fn run(name: &str, path: &str, fixture: impl FnOnce() -> Fixture) {
         return run_alone(path);
     }
     if let Asked::No(why) = check.run(fixture) {
-        process::say(&format!("{name}: not asked, {why}"));
+        process::say(&format!("{name}{NOT_ASKED}{why}"));
     }
 }
 
@@ -75,8 +77,10 @@ fn run_alone(path: &str) {
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let ran = out.contains("test result: ok. 1 passed");
     assert!(output.status.success() && ran, "in a process of its own:\n{out}\n{err}");
+    out.lines().filter(|line| line.contains(NOT_ASKED)).for_each(process::say);
 }
 
+const NOT_ASKED: &str = ": not asked, ";
 const ALONE: &str = "RUMORMILL_CONFORMANCE_ALONE";
 /// A check that takes so long is stuck; the slowest takes about five seconds on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);

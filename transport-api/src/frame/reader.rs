@@ -23,13 +23,15 @@ pub struct FrameReader<R> {
     stream: R,
     framing: Framing,
     buffer: BytesMut,
+    /// Whether the last read brought much, so that the next one is given a whole buffer at once.
+    is_busy: bool,
     finished: bool,
 }
 
 impl<R> FrameReader<R> {
     /// Reads messages from `stream`.
     pub fn new(stream: R, framing: Framing) -> Self {
-        Self { stream, framing, buffer: BytesMut::new(), finished: false }
+        Self { stream, framing, buffer: BytesMut::new(), is_busy: false, finished: false }
     }
 
     /// Moves the whole messages that have arrived to `into`; tells how many.
@@ -66,11 +68,18 @@ impl<R> FrameReader<R> {
         }
     }
 
-    /// Room for the next read. It grows as bytes arrive, never on the word of a header: at most to
-    /// twice what is here.
+    /// Room for the next read, unless there is enough.
+    ///
+    /// A long message gets a buffer that ends with the header of the next one, so that nothing has
+    /// to be moved to where there is room when that one's turn comes. The buffer grows as bytes
+    /// arrive, never on the word of a header: at most to twice what is here.
     fn make_room(&mut self, missing: usize) {
-        let most = self.buffer.len().max(self.framing.buffer.get());
-        self.buffer.reserve(missing.clamp(self.framing.buffer.get(), most));
+        let (len, usual) = (self.buffer.len(), self.framing.buffer.get());
+        let room = self.buffer.capacity() - len;
+        if room < LEAST || (room < missing && len < LEAST) {
+            let whole = (len + missing + HEADER).clamp(usual, 2 * len.max(usual));
+            self.buffer.reserve(whole - len);
+        }
     }
 }
 
@@ -86,16 +95,15 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.buffer.capacity() == 0 {
+        if self.buffer.capacity() == 0 && !self.is_busy {
             return self.poll_first(cx);
         }
-        if self.buffer.capacity() - self.buffer.len() < LEAST {
-            let missing = self.missing().unwrap_or(0);
-            self.make_room(missing);
-        }
+        self.make_room(self.missing().unwrap_or(0));
         let filled = pin!(self.stream.read_buf(&mut self.buffer)).poll(cx);
-        if filled.is_pending() && self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
+        match &filled {
+            Poll::Ready(read) => self.is_busy = matches!(read, Ok(read) if SCRATCH <= *read),
+            Poll::Pending if self.buffer.is_empty() => self.buffer = BytesMut::new(),
+            Poll::Pending => (),
         }
         filled
     }
@@ -106,7 +114,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let mut scratch = ReadBuf::uninit(&mut scratch);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut scratch))?;
         let arrived = scratch.filled();
-        if arrived.len() == SCRATCH {
+        self.is_busy = arrived.len() == SCRATCH;
+        if self.is_busy {
             self.buffer.reserve(self.framing.buffer.get().max(SCRATCH));
         }
         self.buffer.extend_from_slice(arrived);
