@@ -2,12 +2,12 @@
 
 use std::process::{Command, Output};
 
-fn hello(addr: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_hello")).arg(addr).output().expect("the example starts")
+fn hello(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hello")).args(args).output().expect("the example starts")
 }
 
 fn check(scheme: &str, addr: &str) {
-    let output = hello(addr);
+    let output = hello(&[addr]);
     let (out, err) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && err.is_empty(), "{err}");
@@ -16,22 +16,42 @@ fn check(scheme: &str, addr: &str) {
     assert!(local.starts_with(scheme) && remote.starts_with(scheme), "{out}");
 }
 
+fn check_bad_network(addr: &str) {
+    let output = hello(&[addr, "--drop", "60", "--delay", "5ms"]);
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && err.is_empty(), "{err}");
+    assert!(out.contains(r#" received {b"hello", b"world"} from "#), "{out}");
+    let lost = out.trim_end().strip_suffix(" were lost").and_then(|out| out.rsplit(' ').next());
+    assert!(lost.is_some_and(|lost| lost.parse::<u64>().is_ok_and(|lost| 0 < lost)), "{out}");
+}
+
+fn check_refused(args: &[&str], expected: &str) {
+    let output = hello(args);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{args:?}");
+    assert!(output.stdout.is_empty() && err.starts_with(expected), "{err}");
+}
+
 #[cfg(feature = "mem")]
 #[test]
 fn hello_over_mem() {
     check("mem://", "mem://hello");
+    check_bad_network("mem://hello");
 }
 
 #[cfg(feature = "tcp")]
 #[test]
 fn hello_over_tcp() {
     check("tcp://", "tcp://127.0.0.1:0");
+    check_bad_network("tcp://127.0.0.1:0");
 }
 
 #[cfg(feature = "udp")]
 #[test]
 fn hello_over_udp() {
     check("udp://", "udp://127.0.0.1:0");
+    check_bad_network("udp://127.0.0.1:0");
 }
 
 #[test]
@@ -48,8 +68,20 @@ fn the_readme_shows_this_program() {
 
 #[test]
 fn hello_over_something_unknown() {
-    let output = hello("carrier-pigeon://roof");
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(err.starts_with("no transport 'carrier-pigeon'; linked: "), "{err}");
+    check_refused(&["carrier-pigeon://roof"], "no transport 'carrier-pigeon'; linked: ");
+}
+
+#[cfg(feature = "mem")]
+#[test]
+fn hello_gives_up_where_nothing_arrives() {
+    let expected = "gave up after 50 attempts: 1";
+    check_refused(&["mem://hello", "--drop", "100"], expected);
+}
+
+#[test]
+fn faults_that_make_no_sense_are_refused() {
+    check_refused(&["--dorp", "5"], "option 'dorp' is not known; did you mean 'drop'?");
+    check_refused(&["--drop", "101"], "option 'drop' is '101'");
+    check_refused(&["--delay", "5"], "option 'delay' is '5', not a duration");
+    check_refused(&["--delay"], "--delay lacks a value");
 }

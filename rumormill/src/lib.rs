@@ -9,6 +9,7 @@
 //! | `mem` | channels within the process |
 //! | `tcp` | TCP |
 //! | `udp` | UDP, a message in a datagram |
+//! | `unix` | Unix sockets, on this machine |
 //!
 //! ```
 //! use rumormill::{

@@ -9,9 +9,12 @@ use rumormill_transport_mem as _;
 use rumormill_transport_tcp as _;
 #[cfg(feature = "udp")]
 use rumormill_transport_udp as _;
+#[cfg(feature = "unix")]
+use rumormill_transport_unix as _;
 
 /// Every scheme, and the cargo feature that brings it.
-pub(crate) const FEATURES: &[(&str, &str)] = &[("mem", "mem"), ("tcp", "tcp"), ("udp", "udp")];
+pub(crate) const FEATURES: &[(&str, &str)] =
+    &[("mem", "mem"), ("tcp", "tcp"), ("udp", "udp"), ("unix", "unix")];
 
 #[cfg(test)]
 mod tests {

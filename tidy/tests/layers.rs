@@ -50,6 +50,7 @@ const ARROWS: &[Row<'_>] = &[
     ("transport-mem", &["transport-api"]),
     ("transport-tcp", &["transport-api"]),
     ("transport-udp", &["transport-api"]),
+    ("transport-unix", &["transport-api"]),
     ("registry", &["transport-api"]),
     (
         "rumormill",
@@ -60,6 +61,7 @@ const ARROWS: &[Row<'_>] = &[
             "transport-mem",
             "transport-tcp",
             "transport-udp",
+            "transport-unix",
         ],
     ),
     ("examples", &["rumormill", "transport-conformance"]),
@@ -82,7 +84,7 @@ const FOUNDING: &[&str] = &[
 ];
 
 /// What came later: a new row needs a sentence in docs/decisions.md that names the crate.
-const ADDED: &[&str] = &["percent-encoding", "strsim"];
+const ADDED: &[&str] = &["clap", "percent-encoding", "rustix", "serde_json", "strsim"];
 
 /// What only tests may use: a new row needs such a sentence, too.
-const TESTS: &[&str] = &["cargo_metadata", "rustix", "tempfile"];
+const TESTS: &[&str] = &["cargo_metadata", "tempfile"];

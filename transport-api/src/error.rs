@@ -22,7 +22,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An address that no transport, or not this one, can read. Nothing was opened.
+    /// An address that no transport, or not this one, can read or use. Nothing was opened.
     #[error("address '{addr}' {problem}")]
     Address {
         /// The address as given, shortened and escaped.

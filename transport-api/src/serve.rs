@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::{Addr, Batch, Conn, Error, Info, Listener, Reader, Result, Timeouts, Writer};
+use crate::{Addr, Batch, Conn, End, Error, Info, Listener, Reader, Result, Timeouts, Writer};
 
 /// Bounds of a [`Server`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Server {
     }
 
     /// Stops accepting, closes every conn after the replies that are due, waits until the peers
-    /// have closed too, and after `deadline` cuts off the rest.
+    /// have closed too, where the carrier tells, and after `deadline` cuts off the rest.
     ///
     /// Not cancel-safe: dropping the future cuts off all conns, as dropping the server does.
     pub async fn stop(mut self, deadline: Duration) -> Served {
@@ -252,7 +252,8 @@ where
             }
         }
     }
-    if matches!(timeout(limits.write, writer.close()).await, Ok(Ok(()))) {
+    let closed = timeout(limits.write, writer.close()).await;
+    if matches!(closed, Ok(Ok(()))) && info.caps.end != End::None {
         served.discarded = read_to_end(reader, stopped).await;
     }
     served

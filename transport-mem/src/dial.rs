@@ -110,12 +110,14 @@ impl<'a> Call<'a> {
         match refusal {
             Refusal::Closed => Error::Unreachable {
                 addr: self.target.addr.clone(),
-                source: io::ErrorKind::ConnectionRefused.into(),
+                source: io::Error::new(io::ErrorKind::ConnectionRefused, NOBODY),
             },
             Refusal::Full => busy(format!("the listener at {}", self.remote.addr)),
         }
     }
 }
+
+const NOBODY: &str = "nobody in this process listens there, and mem reaches no other process";
 
 fn busy(what: String) -> Error {
     Error::Busy { what: what.into() }

@@ -1,21 +1,37 @@
 //! Two ends that greet each other, over whatever transport the address names.
 //!
 //! `cargo run -p rumormill-examples --bin hello -- tcp://127.0.0.1:0`
+//!
+//! With `--drop 30 --delay 20ms` the same happens in a bad network: of the messages that arrive,
+//! 30 of 100 are lost, and the others come 20 ms later.
 #![expect(clippy::print_stdout, reason = "a program shows what it did")]
 
-use std::{env, error::Error, process::ExitCode};
+use std::{collections::BTreeSet, env, error::Error, process::ExitCode, time::Duration};
 
-use rumormill::{Addr, Batch, Listener, Reader, Writer};
+use bytes::Bytes;
+use rumormill::{
+    Addr, Batch, Listener, Reader, Transport, Writer,
+    transport::{OptionSpec, Options},
+};
+use rumormill_transport_conformance::{Faults, Faulty};
+use tokio::time::timeout;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let addr = env::args().nth(1).unwrap_or_else(|| "tcp://127.0.0.1:0".into());
-    match hello(&addr).await {
+    match run(env::args().skip(1)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", with_causes(&*error));
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn run(arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>> {
+    let (addr, options) = parse(arguments)?;
+    match options.is_empty() {
+        true => hello(&addr).await,
+        false => hello_despite(faults(&options)?, &addr).await,
     }
 }
 
@@ -37,9 +53,87 @@ async fn hello(addr: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The same where `faults` happen to what arrives: until both messages are there, they are sent
+/// again.
+async fn hello_despite(faults: Faults, addr: &str) -> Result<(), Box<dyn Error>> {
+    let addr: Addr = addr.parse()?;
+    let transport = rumormill::registry()?.transport(addr.scheme())?;
+    let faulty = Faulty::new(transport.clone(), faults);
+    let mut listener = faulty.listen(&addr).await?;
+
+    let mut dialer = transport.dial(&listener.addr().clone().into()).await?;
+    greet(&mut dialer.writer).await?;
+    let mut accepted = listener.accept().await?;
+    let mut messages = BTreeSet::new();
+    for _ in 0..ATTEMPTS {
+        collect(&mut accepted.reader, &mut messages, faults.delay + PATIENCE).await?;
+        if messages.len() == 2 {
+            let (info, lost) = (&accepted.info, faulty.tally().dropped);
+            println!("{} received {messages:?} from {}; {lost} were lost", info.local, info.remote);
+            return Ok(());
+        }
+        greet(&mut dialer.writer).await?;
+    }
+    let lost = faulty.tally().dropped;
+    Err(format!("gave up after {ATTEMPTS} attempts: {lost} messages were lost").into())
+}
+
+async fn greet(writer: &mut impl Writer) -> Result<(), Box<dyn Error>> {
+    let mut batch: Batch = ["hello", "world"].into_iter().collect();
+    Ok(timeout(DEADLINE, writer.send(&mut batch)).await??)
+}
+
+/// Receives until both messages are there, or none has come for a while.
+async fn collect(
+    reader: &mut impl Reader,
+    messages: &mut BTreeSet<Bytes>,
+    patience: Duration,
+) -> Result<(), Box<dyn Error>> {
+    let mut arrived = Vec::new();
+    while messages.len() < 2
+        && let Ok(received) = timeout(patience, reader.recv(&mut arrived)).await
+    {
+        received?;
+        messages.extend(arrived.drain(..));
+    }
+    Ok(())
+}
+
+/// The address and the faults, as options are known from addresses: `--drop 15 --delay 20ms`.
+fn parse(mut arguments: impl Iterator<Item = String>) -> Result<(String, Options), Box<dyn Error>> {
+    let (mut addr, mut options) = ("tcp://127.0.0.1:0".to_owned(), Options::default());
+    while let Some(argument) = arguments.next() {
+        match argument.strip_prefix("--") {
+            None => addr = argument,
+            Some(key) => {
+                let value = arguments.next().ok_or_else(|| format!("{argument} lacks a value"))?;
+                options.insert(key, value);
+            }
+        }
+    }
+    options.check(FAULTS)?;
+    Ok((addr, options))
+}
+
+fn faults(options: &Options) -> Result<Faults, Box<dyn Error>> {
+    let percent = options.number("drop", 0..=100_u8)?.unwrap_or_default();
+    let delay = options.duration("delay")?.unwrap_or_default();
+    Ok(Faults { drop: f64::from(percent) / 100.0, delay, ..Faults::default() })
+}
+
 fn with_causes(error: &dyn Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {}", with_causes(cause)),
         None => error.to_string(),
     }
 }
+
+const FAULTS: &[OptionSpec] = &[
+    OptionSpec::new("delay", "0ms", "how much later each message arrives"),
+    OptionSpec::new("drop", "0", "how many of a hundred messages are lost"),
+];
+/// How often the messages are sent before the program gives up.
+const ATTEMPTS: u32 = 50;
+/// How much longer than the delay a message may take before it counts as lost.
+const PATIENCE: Duration = Duration::from_millis(20);
+const DEADLINE: Duration = Duration::from_secs(5);

@@ -1,0 +1,91 @@
+//! The command line: data on standard output, messages on standard error, exit codes 0, 1 and 2.
+
+mod bench;
+mod ping;
+mod serve;
+mod transports;
+
+mod flight;
+mod pings;
+mod plan;
+mod report;
+
+mod histogram;
+mod probe;
+
+mod error;
+mod output;
+mod patience;
+mod peer;
+mod quantity;
+mod signals;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
+
+use self::error::{Error, Result};
+
+/// Messages over whatever transport an address names.
+///
+/// An address is scheme://rest, as in tcp://127.0.0.1:7946; `transports` lists the schemes.
+/// Exit codes: 0 if it worked, 1 if it did not, 2 if the command line has to change.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Example: rumormill serve tcp://127.0.0.1:7946 udp://127.0.0.1:7946"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure how many messages a second a `serve` echoes, and how long a round trip takes
+    Bench(bench::Args),
+    /// Send messages to a `serve` and time the answers
+    Ping(ping::Args),
+    /// Listen, and send every message back
+    Serve(serve::Args),
+    /// List the transports of this build
+    Transports(transports::Args),
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    run(command).unwrap_or_else(|error| error.report())
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    let runtime = command.runtime()?;
+    let done = runtime.block_on(command.run());
+    // Not simply dropped, which would wait for a name that is still being resolved.
+    runtime.shutdown_timeout(FAREWELL);
+    done
+}
+
+impl Command {
+    /// Only `serve` has work for several threads; for a single conn they are a detour.
+    fn runtime(&self) -> Result<Runtime> {
+        let mut builder = match self {
+            Self::Serve(_) => Builder::new_multi_thread(),
+            Self::Bench(_) | Self::Ping(_) | Self::Transports(_) => Builder::new_current_thread(),
+        };
+        builder.enable_all().build().map_err(|source| Error::Start { source })
+    }
+
+    async fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Bench(args) => bench::run(args).await,
+            Self::Ping(args) => ping::run(args).await,
+            Self::Serve(args) => serve::run(args).await,
+            Self::Transports(args) => transports::run(&args),
+        }
+    }
+}
+
+/// How long tasks have to end when the program does.
+const FAREWELL: Duration = Duration::from_millis(200);

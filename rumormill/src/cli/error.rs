@@ -1,0 +1,84 @@
+//! Why a command failed, and the exit code that says so.
+
+use std::{error, io, process::ExitCode};
+
+use rumormill::{Addr, RegistryError, transport as api};
+
+use super::output;
+
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+/// Why a command failed. Whatever the variant, the program ends and leaves nothing behind.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// What an open conn reported.
+    #[error(transparent)]
+    Contract(#[from] api::Error),
+    /// A signal came too early.
+    #[error("interrupted before anything was measured")]
+    Interrupted,
+    /// The peer sent something that was never sent to it.
+    #[error("{addr} does not echo; run `rumormill serve` there")]
+    NoEcho { addr: Addr },
+    /// Standard output takes no more.
+    #[error("writing to standard output failed")]
+    Output { source: io::Error },
+    /// What the registry or a transport reported before anything was open.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Datagrams were sent, and none came back.
+    #[error("no answer from {addr}")]
+    Silent { addr: Addr },
+    /// The system gave no threads, timers or signals.
+    #[error("the program cannot start")]
+    Start { source: io::Error },
+    /// A size that the conn cannot carry.
+    #[error("messages of {size} bytes are too long for {addr}; it takes {max}")]
+    TooLong { addr: Addr, max: usize, size: usize },
+}
+
+impl Error {
+    /// Tells the user, in one line with all causes, and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        if self.is_broken_pipe() {
+            return ExitCode::SUCCESS;
+        }
+        output::note(format_args!("error: {}", with_causes(self)));
+        match self.is_usage() {
+            true => ExitCode::from(USAGE),
+            false => ExitCode::FAILURE,
+        }
+    }
+
+    /// Whether whoever reads the output has had enough, which is no failure.
+    fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output { source } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether the same command line fails again, whatever the peer does.
+    fn is_usage(&self) -> bool {
+        match self {
+            Self::Registry(RegistryError::Transport(error)) | Self::Contract(error) => {
+                matches!(error, api::Error::Address { .. } | api::Error::Option { .. })
+            }
+            Self::Registry(error) => matches!(error, RegistryError::Unknown { .. }),
+            Self::TooLong { .. } => true,
+            Self::Interrupted
+            | Self::NoEcho { .. }
+            | Self::Output { .. }
+            | Self::Silent { .. }
+            | Self::Start { .. } => false,
+        }
+    }
+}
+
+/// An error and what is behind it, in one line.
+pub(crate) fn with_causes(error: &dyn error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", with_causes(cause)),
+        None => error.to_string(),
+    }
+}
+
+/// What clap exits with, too.
+const USAGE: u8 = 2;

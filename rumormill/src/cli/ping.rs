@@ -1,0 +1,168 @@
+//! `rumormill ping`: whether a peer answers, and how fast.
+
+use std::{cell::RefCell, future::pending, process::ExitCode, time::Duration};
+
+use rumormill::{
+    Addr, Batch, Reader, Writer,
+    transport::{AnyReader, AnyWriter, Timeouts},
+};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::{
+    Result,
+    error::with_causes,
+    output,
+    patience::Patience,
+    peer,
+    pings::{Answer, Kind, Pings},
+    probe, quantity,
+    signals::Signals,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exits with 0 if at least one answer came, 1 if none. SIGINT ends it and prints the summary.
+
+Example: rumormill ping udp://127.0.0.1:7946 -c 4 -i 200ms")]
+pub(crate) struct Args {
+    /// Where a `serve` listens
+    addr: Addr,
+    /// How many messages to send [default: until a signal]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Time between two messages
+    #[arg(short, long, default_value = "1s", value_parser = quantity::duration)]
+    interval: Duration,
+    /// Bytes of a message, at least 8
+    #[arg(short, long, default_value = "64", value_parser = quantity::message_size)]
+    size: usize,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    let timeouts = args.patience.timeouts();
+    let conn = peer::dial(&args.addr, args.size, timeouts).await?;
+    // Not before: until there is something to sum up, a signal simply kills.
+    let mut signals = Signals::new()?;
+    let (mut reader, mut writer) = (conn.reader, conn.writer);
+    let session = Session { args, timeouts, pings: RefCell::new(Pings::new(timeouts.read)) };
+    let end = tokio::select! {
+        end = session.send(&mut writer) => end,
+        end = session.recv(&mut reader) => end,
+        end = session.expire() => end,
+        () = signals.next() => Ok(()),
+    };
+    if let Err(error) = end {
+        session.explain(error)?;
+    }
+    peer::close(writer, timeouts).await;
+    session.sum_up()
+}
+
+/// One run of `ping`, whose parts work at the same time.
+struct Session {
+    args: Args,
+    timeouts: Timeouts,
+    pings: RefCell<Pings>,
+}
+
+impl Session {
+    /// Sends on time, whatever comes back, and then waits for ever.
+    async fn send(&self, writer: &mut AnyWriter) -> Result<()> {
+        let mut ticks = interval(self.args.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batch = Batch::default();
+        while self.is_short() {
+            ticks.tick().await;
+            let number = self.pings.borrow_mut().send(Instant::now());
+            batch.push(probe::message(number, self.args.size));
+            let doing = || format!("sending seq={number}");
+            peer::within(self.timeouts.write, doing, writer.send(&mut batch)).await?;
+        }
+        pending().await
+    }
+
+    async fn recv(&self, reader: &mut AnyReader) -> Result<()> {
+        let mut arrived = Vec::new();
+        while !self.is_complete() {
+            // Its deadline is in `expire`, for each message by itself.
+            let received = reader.recv(&mut arrived).await;
+            let now = Instant::now();
+            arrived.drain(..).try_for_each(|message| self.show_answer(&message, now))?;
+            received?;
+        }
+        Ok(())
+    }
+
+    async fn expire(&self) -> Result<()> {
+        while !self.is_complete() {
+            let deadline = self.pings.borrow_mut().next_deadline(Instant::now());
+            sleep_until(deadline).await;
+            self.show_overdue()?;
+        }
+        Ok(())
+    }
+
+    fn is_short(&self) -> bool {
+        self.args.count.is_none_or(|count| self.pings.borrow().sent < count)
+    }
+
+    fn is_complete(&self) -> bool {
+        !self.is_short() && self.pings.borrow_mut().are_settled()
+    }
+
+    fn show_answer(&self, message: &[u8], now: Instant) -> Result<()> {
+        let (len, addr) = (message.len(), &self.args.addr);
+        let number = probe::number(message, self.args.size).unwrap_or_default();
+        let Some(answer) = self.pings.borrow_mut().receive(number, now) else {
+            output::note(format_args!("{addr} sent {len} bytes that answer nothing"));
+            return Ok(());
+        };
+        let Answer { time, kind } = answer;
+        let remark = match kind {
+            Kind::Duplicate => " (duplicate)",
+            Kind::Late => " (late)",
+            Kind::Timely => "",
+        };
+        let time = quantity::millis(time);
+        output::line(format_args!("{len} bytes from {addr}: seq={number} time={time} ms{remark}"))
+    }
+
+    fn show_overdue(&self) -> Result<()> {
+        let now = Instant::now();
+        while let Some(number) = self.pings.borrow_mut().overdue(now) {
+            let wait = self.timeouts.read;
+            output::line(format_args!("no answer to seq={number} within {wait:?}"))?;
+        }
+        Ok(())
+    }
+
+    /// What ends the conn ends no more than that: what was measured before is told.
+    fn explain(&self, error: super::Error) -> Result<()> {
+        match error {
+            super::Error::Output { .. } => Err(error),
+            _ => {
+                output::note(format_args!("{} ended: {}", self.args.addr, with_causes(&error)));
+                Ok(())
+            }
+        }
+    }
+
+    fn sum_up(&self) -> Result<ExitCode> {
+        let pings = self.pings.borrow();
+        let Pings { sent, received, duplicates, .. } = *pings;
+        let loss = 100.0 * sent.saturating_sub(received) as f64 / sent.max(1) as f64;
+        let doubled = if 0 < duplicates { format!(", {duplicates} duplicates") } else { "".into() };
+        output::line(format_args!("--- {} ---", self.args.addr))?;
+        output::line(format_args!("{sent} sent, {received} received{doubled}, {loss:.1}% lost"))?;
+        if received == 0 {
+            return Ok(ExitCode::FAILURE);
+        }
+        let times = &pings.times;
+        let times = [times.min(), times.mean(), times.quantile(0.99), times.max()];
+        let times = times.map(quantity::millis).join("/");
+        output::line(format_args!("round trip min/avg/p99/max = {times} ms"))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

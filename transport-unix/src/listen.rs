@@ -1,0 +1,70 @@
+//! Where Unix conns arrive.
+
+use std::{io, os::unix::net, sync::Arc};
+
+use rumormill_transport_api::{Addr, Counters, Error, Listener, Result};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::{
+    Settings, UnixConn, UnixReader, UnixWriter,
+    conn::{conn, nameless, peer, prepare},
+    socket_file::SocketFile,
+};
+
+/// The [`Listener`] of a [`Unix`](crate::Unix) transport.
+#[derive(Debug)]
+pub struct UnixPort {
+    /// Dropped first: see there.
+    _file: SocketFile,
+    socket: UnixListener,
+    addr: Addr,
+    settings: Settings,
+    counters: Arc<Counters>,
+}
+
+impl UnixPort {
+    pub(crate) fn bind(at: &Addr, settings: Settings, counters: Arc<Counters>) -> Result<Self> {
+        let (file, socket) = SocketFile::create(at, &settings)?;
+        let socket = UnixListener::from_std(net::UnixListener::from(socket))
+            .map_err(|source| Error::io(format!("listening at {at}"), source))?;
+        let addr = at.clone().without_options();
+        Ok(Self { _file: file, socket, addr, settings, counters })
+    }
+
+    fn conn(&self, stream: UnixStream) -> io::Result<UnixConn> {
+        prepare(&stream, &self.settings)?;
+        let proof = peer(&stream)?;
+        let remote = nameless().map_err(io::Error::other)?;
+        Ok(conn(stream, self.addr.clone(), remote, proof, &self.settings))
+    }
+}
+
+impl Listener for UnixPort {
+    type Reader = UnixReader;
+    type Writer = UnixWriter;
+
+    fn addr(&self) -> &Addr {
+        &self.addr
+    }
+
+    async fn accept(&mut self) -> Result<UnixConn> {
+        loop {
+            // Cancel-safe: tokio's accept is, and nothing is awaited after it.
+            let accepted = self.socket.accept().await;
+            match accepted.and_then(|(stream, _)| self.conn(stream)) {
+                Ok(conn) => return Ok(conn),
+                Err(error) if is_the_peers(&error) => self.counters.conns_vanished.add(1),
+                Err(error) => return Err(Error::io(format!("accepting at {}", self.addr), error)),
+            }
+        }
+    }
+}
+
+/// Whether the peer brought this about, by leaving early. Linux does not report that; others do.
+fn is_the_peers(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted | Kind::ConnectionReset | Kind::InvalidInput | Kind::NotConnected
+    )
+}
