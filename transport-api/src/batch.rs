@@ -8,6 +8,9 @@ use bytes::{Bytes, BytesMut};
 /// payload without copying it; it arrives as one. A batch keeps its allocation when a writer takes
 /// what is in it, so one batch serves for ever.
 ///
+/// A writer takes what is in a batch with [`append`](Self::append) into one of its own, walks that
+/// with [`get`](Self::get) and an index that it keeps, and then calls [`clear`](Self::clear).
+///
 /// A batch holds whatever was pushed: the caller bounds it, in messages and in
 /// [`bytes`](Self::bytes), before it sends.
 ///

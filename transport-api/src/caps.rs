@@ -21,7 +21,8 @@ pub struct Caps {
     /// Whether messages can not leave this machine.
     pub local_only: bool,
     /// Whether a peer that vanishes, or drops its writer, is read as
-    /// [`Cut`](crate::Error::Cut). Where it is not, [`Closed`](crate::Error::Closed) may mean that
+    /// [`Cut`](crate::Error::Cut). On plain TCP and pipes both look like a clean end: it is false,
+    /// unless messages of the carrier's own mark the end. Where it is not, [`Closed`](crate::Error::Closed) may mean that
     /// too, and what must be complete needs an end of its own.
     pub tells_cuts: bool,
 }

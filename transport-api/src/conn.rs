@@ -5,7 +5,7 @@ use crate::{Addr, Caps, Error, NodeId, Result};
 /// An open connection: destructure it, and move each half to where it is used.
 ///
 /// The halves are independent, and may live in different tasks and threads. Dropping the writer
-/// cuts the conn off (see [`Writer`](crate::Writer)). Dropping the reader loses what the peer still
+/// cuts its direction off (see [`Writer`](crate::Writer)). Dropping the reader loses what the peer still
 /// sends; the peer's `send` then waits for ever, or fails with [`Error::Cut`]. The carrier is
 /// released when both are dropped, where its protocol has a farewell after that.
 #[derive(Debug)]

@@ -73,7 +73,7 @@ pub enum Error {
     /// The peer broke the rules of the wire. Whatever it sent from there on is lost.
     #[error("the peer broke the protocol: {what}")]
     Protocol {
-        /// The rule it broke.
+        /// The rule it broke, as in "a line consists of pairs of digits".
         what: Box<str>,
     },
     /// The peer does not want us. Nothing was opened, or the half that reports it is finished.
@@ -122,9 +122,9 @@ pub enum Error {
     /// The carrier cannot do what was asked of it, and never will. Nothing was opened.
     #[error("{what} is not supported; {instead}")]
     Unsupported {
-        /// What was asked.
+        /// What was asked, as in "proving who answers at tcp://".
         what: Box<str>,
-        /// What to ask instead.
+        /// What to ask instead, as in "expect anybody".
         instead: Box<str>,
     },
 }

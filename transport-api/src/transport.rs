@@ -80,7 +80,8 @@ pub trait Listener: Send + 'static {
     type Writer: Writer;
 
     /// The address as bound, in a form to dial where it can be dialled at all: where port 0 was
-    /// asked for, the port that the system chose.
+    /// asked for, the port that the system chose. It has no options, but those without which it
+    /// could not be dialled.
     fn addr(&self) -> &Addr;
 
     /// Waits for a conn whose handshake is done.
@@ -108,7 +109,8 @@ pub trait Reader: Send + 'static {
     /// most [`MAX_RECV`](crate::MAX_RECV).
     ///
     /// Each message is at most as long as [`Caps::max_message`] of this conn, and memory for it
-    /// grows as its bytes arrive, never on the word of a header. What is appended may share one
+    /// grows as its bytes arrive, never on the word of a header; while nothing arrives, next to
+    /// nothing is held. What is appended may share one
     /// buffer with its neighbours and keep that buffer alive: copy what is stored for long.
     ///
     /// On some carriers only this answers the protocol's own questions and notices that the peer
@@ -119,7 +121,8 @@ pub trait Reader: Send + 'static {
     /// [`Closed`](crate::Error::Closed): the peer closed, and everything that it had sent was
     /// received; or, where [`Caps::tells_cuts`] is false, its writer was dropped. Where
     /// [`Caps::end`] is [`End::None`](crate::End::None) this never comes by itself.
-    /// [`Cut`](crate::Error::Cut): the carrier broke before that.
+    /// [`Cut`](crate::Error::Cut): the carrier broke before that, also if the writer at this side
+    /// was the first to meet it.
     /// [`Protocol`](crate::Error::Protocol), [`TooLarge`](crate::Error::TooLarge): the peer broke
     /// the rules of the wire.
     ///
@@ -131,15 +134,18 @@ pub trait Reader: Send + 'static {
 
 /// The half of a conn that sends.
 ///
-/// Dropping a writer that was not closed cuts the conn off: what it still held is lost, and where
-/// the carrier can tell ([`Caps::tells_cuts`]) the peer reads [`Cut`](crate::Error::Cut), else the
-/// same end as after `close`. The reader at this side goes on until the peer ends too.
+/// Dropping a writer that was not closed cuts its direction off: what it still held is lost, and
+/// where the carrier can tell ([`Caps::tells_cuts`]) the peer reads [`Cut`](crate::Error::Cut),
+/// else the same end as after `close`. The reader at this side is not touched: it goes on until
+/// the peer ends too. A carrier that could tell a cut only by breaking both directions, as a reset
+/// of TCP does, does not tell cuts.
 pub trait Writer: Send + 'static {
     /// Takes every message out of `batch`, then waits until the carrier has accepted them.
     ///
     /// Accepted is not delivered: a conn that breaks loses what is on its way. After the first
-    /// poll `batch` is empty with its allocation kept, and the messages are the writer's. An empty
-    /// batch is legal: it resumes the work of a future that was dropped.
+    /// poll `batch` is empty with an allocation kept (its own, or the writer's former one), and the
+    /// messages are the writer's. An empty batch is legal: it resumes the work of a future that was
+    /// dropped.
     ///
     /// On a stream this waits while the peer does not read. On datagrams it waits for the local
     /// carrier only.
@@ -147,7 +153,8 @@ pub trait Writer: Send + 'static {
     /// # Errors
     /// [`TooLarge`](crate::Error::TooLarge) if any message exceeds [`Caps::max_message`] of this
     /// conn: the whole batch is checked before anything is taken, so nothing was sent, `batch` is
-    /// as it was, and the writer goes on. Any other error finishes the writer; of the messages that
+    /// as it was, and the writer goes on. A finished or closing writer returns
+    /// [`Closed`](crate::Error::Closed) before it looks at the batch. Any other error finishes the writer; of the messages that
     /// it held, an unknown number at the front were sent, and no message was sent in part and
     /// followed by another.
     ///

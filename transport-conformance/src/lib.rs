@@ -7,6 +7,9 @@
 //! suite!(Fixture::new(Tcp::default(), "tcp://127.0.0.1:0"));
 //! ```
 //!
+//! It needs no other dependency. It moves a lot of data: in a workspace of your own,
+//! `[profile.dev] opt-level = 1` keeps it quick.
+//!
 //! The macro writes a `#[test]` for each [`CHECKS`] entry. Checks choose themselves: what a carrier
 //! does not promise, by its [`Caps`](rumormill_transport_api::Caps), is not asked of it (a datagram
 //! may get lost, but must not be altered; who has no end is not asked for one), and a check that

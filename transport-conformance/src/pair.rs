@@ -177,7 +177,7 @@ pub(crate) async fn recv_count(reader: &mut AnyReader, count: usize) -> Vec<Byte
     while all.len() < count {
         all.extend(recv_some(reader).await);
     }
-    assert_eq!(all.len(), count, "more messages arrived than were sent");
+    assert!(all.len() == count, "{} messages arrived of {count} sent", all.len());
     all
 }
 

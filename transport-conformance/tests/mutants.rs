@@ -9,42 +9,44 @@ mod pipe;
 #[path = "mutants/stream.rs"]
 mod stream;
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{PoisonError, RwLock},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rumormill_transport_conformance::{CHECKS, Check, Fixture};
 
-use crate::{defect::Defect, pipe::Pipe};
+use crate::{
+    defect::{DEFECTS, Defect},
+    pipe::Pipe,
+};
 
 fn fixture(defect: Option<Defect>) -> Fixture {
     let pipe = Pipe::new(defect);
     Fixture::new(pipe.clone(), "pipe://host:0").raw(move |addr| pipe.clone().raw(addr)).paused()
 }
 
-/// Checks that look at the whole process have it for themselves.
-static PROCESS: RwLock<()> = RwLock::new(());
-
 fn passes(check: &Check, defect: Option<Defect>) -> bool {
-    let run = || catch_unwind(AssertUnwindSafe(|| check.run(|| fixture(defect)))).is_ok();
-    if check.alone {
-        let _process = PROCESS.write().unwrap_or_else(PoisonError::into_inner);
-        return run();
-    }
-    let _process = PROCESS.read().unwrap_or_else(PoisonError::into_inner);
-    run()
+    catch_unwind(AssertUnwindSafe(|| check.run(|| fixture(defect)))).is_ok()
 }
 
 fn failed(defect: Option<Defect>) -> Vec<&'static str> {
     CHECKS.iter().filter(|check| !passes(check, defect)).map(|check| check.name).collect()
 }
 
-pub(crate) fn only_this_check_fails(defect: Defect, check: &str) {
-    assert_eq!(failed(Some(defect)), [check], "{defect:?}");
-}
-
+/// One test, not one for each defect: some checks look at the whole process, in which nothing else
+/// may run.
 #[test]
-fn without_a_defect_every_check_passes() {
-    assert_eq!(failed(None), [""; 0]);
+fn each_defect_fails_its_check_and_no_other() {
+    assert_eq!(failed(None), [""; 0], "without a defect");
+    let wrong: Vec<_> = DEFECTS
+        .iter()
+        .map(|(defect, check)| (defect, check, failed(Some(*defect))))
+        .filter(|(_, check, failed)| failed[..] != [**check])
+        .collect();
+    assert!(wrong.is_empty(), "defect, the check for it, and those that failed: {wrong:#?}");
+    let (mut covered, mut checks): (Vec<_>, Vec<_>) = (
+        DEFECTS.iter().map(|(_, check)| *check).collect(),
+        CHECKS.iter().map(|check| check.name).collect(),
+    );
+    covered.sort_unstable();
+    checks.sort_unstable();
+    assert_eq!(covered, checks, "each check has one defect");
 }

@@ -90,13 +90,17 @@ pub(crate) async fn vanished_peers_are_noticed(fixture: Fixture) -> Asked {
     let error = send_until_error(&mut dialer.writer).await;
     assert!(is_end(&error), "sending to a vanished peer gave {error:?}");
 
-    let (dialer, mut accepted) = fixture.connect(&mut listener).await;
-    let _reader = dialer.reader;
+    let (mut dialer, mut accepted) = fixture.connect(&mut listener).await;
     drop(dialer.writer);
     let (_, end) = recv_to_end(&mut accepted.reader).await;
     match accepted.info.caps.tells_cuts {
         true => assert!(matches!(end, Error::Cut { .. }), "a dropped writer was read as {end:?}"),
         false => assert!(is_end(&end), "a dropped writer was read as {end:?}"),
+    }
+    if accepted.info.caps.end == End::Half {
+        let sent = [Bytes::from("the reader goes on")];
+        let delivery = accepted.info.caps.delivery;
+        exchange(delivery, &mut accepted.writer, &mut dialer.reader, &sent).await;
     }
     Asked::Yes
 }

@@ -152,5 +152,6 @@ fn frames(messages: &[Bytes]) -> Vec<u8> {
 
 /// Streams of random bytes.
 const STREAMS: u64 = 1000;
-/// What the books of 200 conns may take, in bytes of address space.
-const GROWTH: usize = 32 << 20;
+/// What the books of 200 conns may take, and the allocator may round up to, in bytes of address
+/// space: an eighth of what 100 buffers of 10 MiB would take.
+const GROWTH: usize = 128 << 20;

@@ -76,8 +76,8 @@ pub(crate) async fn dial_to_nobody(fixture: Fixture) -> Asked {
     for _ in 0..3 {
         let target = Target::new(nobody(&fixture).await);
         match soon("dialling nobody", fixture.transport.dial(&target)).await {
-            Err(error) if error.is_retryable() => return Asked::Yes,
-            Err(error) => panic!("dialling nobody gave {error:?}, which is not retryable"),
+            Err(Error::Unreachable { .. }) => return Asked::Yes,
+            Err(error) => panic!("dialling nobody gave {error:?} instead of Unreachable"),
             Ok(_) => (),
         }
     }
@@ -144,6 +144,10 @@ pub(crate) async fn expectations_are_honoured_or_refused(fixture: Fixture) -> As
             Ok(_) => panic!("expecting {expect:?} was ignored"),
         }
     }
+    let from = Some(Addr::new(server.addr().scheme(), "nowhere").expect("an address"));
+    let target = Target { from, ..Target::new(server.addr().clone()) };
+    let dialled = soon("dialling from nowhere", fixture.transport.dial(&target)).await;
+    assert!(dialled.is_err(), "dialling from a listener that does not exist was ignored");
     Asked::Yes
 }
 

@@ -130,6 +130,7 @@ impl Transport for Pipe {
     async fn dial(&self, target: &Target) -> Result<Conn<PipeReader, PipeWriter>> {
         if !self.has(Defect::ExpectationIgnored) {
             target.refuse_expectation()?;
+            target.refuse_from()?;
         }
         self.check_options(&target.addr)?;
         if self.has(Defect::DialLeavesTask) {
@@ -222,5 +223,5 @@ impl Listener for PipePort {
     }
 }
 
-pub(crate) const MAX: usize = 1 << 20;
+pub(crate) const MAX: usize = 4 << 20;
 const CAPS: Caps = Caps { local_only: true, ..Caps::STREAM }.with_max_message(MAX);
