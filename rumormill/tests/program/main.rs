@@ -8,5 +8,7 @@ mod bench;
 mod ping;
 #[cfg(all(feature = "tcp", feature = "udp", unix))]
 mod serve;
+#[cfg(all(feature = "tcp", feature = "udp", feature = "unix", unix))]
+mod sockets;
 mod transports;
 mod usage;
