@@ -139,7 +139,11 @@ impl<M: Into<Bytes>> FromIterator<M> for Batch {
 
 impl<M: Into<Bytes>> Extend<M> for Batch {
     fn extend<I: IntoIterator<Item = M>>(&mut self, messages: I) {
-        messages.into_iter().for_each(|message| self.push(message));
+        let messages = messages.into_iter();
+        let least = messages.size_hint().0;
+        self.parts.reserve(least);
+        self.messages.reserve(least);
+        messages.for_each(|message| self.push(message));
     }
 }
 

@@ -6,6 +6,7 @@
 //! docs/wire.md has test vectors.
 
 mod reader;
+mod spare;
 mod writer;
 
 use std::num::NonZeroUsize;
@@ -28,7 +29,7 @@ pub struct Framing {
 impl Framing {
     /// The option of [`buffer`](Self::buffer), for a transport's list.
     pub const BUFFER: OptionSpec =
-        OptionSpec::new("buffer", "64KiB", "bytes read or gathered at a time, at least 1KiB");
+        OptionSpec::new("buffer", "128KiB", "bytes read or gathered at a time, at least 1KiB");
     /// The option of [`max_message`](Self::max_message), for a transport's list.
     pub const MAX_MESSAGE: OptionSpec =
         OptionSpec::new("max_message", "10MiB", "the longest message, both ways");
@@ -54,7 +55,7 @@ impl Framing {
 
 impl Default for Framing {
     fn default() -> Self {
-        let buffer = const { NonZeroUsize::new(Buffers::SMALL * 2).unwrap() };
+        let buffer = const { NonZeroUsize::new(Buffers::SMALL * 4).unwrap() };
         Self { max_message: Caps::MAX_MESSAGE, buffer }
     }
 }

@@ -3,15 +3,15 @@
 use std::{
     future::{Future, poll_fn},
     io,
-    mem::MaybeUninit,
+    mem::{self, MaybeUninit},
     pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
-use super::{Framing, HEADER};
+use super::{Framing, HEADER, spare};
 use crate::{Error, MAX_RECV, Reader, Result};
 
 /// The [`Reader`] of a framed byte stream.
@@ -23,7 +23,8 @@ pub struct FrameReader<R> {
     stream: R,
     framing: Framing,
     buffer: BytesMut,
-    /// Whether the last read brought much, so that the next one is given a whole buffer at once.
+    /// Whether the last read brought many small messages, so that the next one is given a whole
+    /// buffer at once.
     is_busy: bool,
     finished: bool,
 }
@@ -70,9 +71,7 @@ impl<R> FrameReader<R> {
 
     /// Room for the next read, unless there is enough.
     ///
-    /// A long message gets a buffer that ends with the header of the next one, so that nothing has
-    /// to be moved to where there is room when that one's turn comes. The buffer grows as bytes
-    /// arrive, never on the word of a header: at most to twice what is here.
+    /// It grows as bytes arrive, never on the word of a header: at most to twice what is here.
     fn make_room(&mut self, missing: usize) {
         let (len, usual) = (self.buffer.len(), self.framing.buffer.get());
         let room = self.buffer.capacity() - len;
@@ -98,11 +97,23 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         if self.buffer.capacity() == 0 && !self.is_busy {
             return self.poll_first(cx);
         }
-        self.make_room(self.missing().unwrap_or(0));
-        let filled = pin!(self.stream.read_buf(&mut self.buffer)).poll(cx);
+        if self.buffer.capacity() == 0 {
+            self.buffer = spare::take_read();
+        }
+        let missing = self.missing().unwrap_or(0);
+        self.make_room(missing);
+        // A long message is read to its end and no further, but for the next header: what else
+        // came along would have to be moved to where there is room for the rest of it.
+        let is_long = LEAST < missing;
+        let most = if is_long { missing + HEADER } else { usize::MAX };
+        let mut room = (&mut self.buffer).limit(most);
+        let filled = pin!(self.stream.read_buf(&mut room)).poll(cx);
         match &filled {
-            Poll::Ready(read) => self.is_busy = matches!(read, Ok(read) if SCRATCH <= *read),
-            Poll::Pending if self.buffer.is_empty() => self.buffer = BytesMut::new(),
+            Poll::Ready(Ok(read)) => self.is_busy = !is_long && SCRATCH <= *read,
+            Poll::Ready(Err(_)) => (),
+            Poll::Pending if self.buffer.is_empty() => {
+                spare::keep_read(mem::take(&mut self.buffer), self.framing.buffer.get());
+            }
             Poll::Pending => (),
         }
         filled

@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     io::{self, IoSlice},
+    mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -11,15 +12,15 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::{Framing, HEADER};
+use super::{Framing, HEADER, spare};
 use crate::{Batch, Error, Result, Writer, batch::Message};
 
 /// The [`Writer`] of a framed byte stream.
 ///
 /// Small messages are gathered into one buffer, since copying them costs less than describing them
-/// to the kernel one by one; the payload of a large one is written from where it is. `send` flushes
-/// the stream. Dropping it drops the stream: where that should look like a cut, the stream sees to
-/// it, unless its shutdown was completed.
+/// to the kernel one by one; the payloads of large ones are written from where they are, several to
+/// a system call. `send` flushes the stream. Dropping it drops the stream: where that should look
+/// like a cut, the stream sees to it, unless its shutdown was completed.
 #[derive(Debug)]
 pub struct FrameWriter<W> {
     stream: W,
@@ -30,10 +31,18 @@ pub struct FrameWriter<W> {
     gathered: Vec<u8>,
     /// How much of `gathered` the stream has accepted.
     accepted: usize,
-    /// What is left of one large message, to follow `gathered`.
-    large: VecDeque<Bytes>,
+    /// What is left of large messages, to be written between pieces of `gathered`.
+    large: VecDeque<Large>,
     is_flushed: bool,
     state: State,
+}
+
+/// A part of a large message, never empty.
+#[derive(Debug)]
+struct Large {
+    /// How much of `gathered` goes before it.
+    at: usize,
+    rest: Bytes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +84,10 @@ impl<W> FrameWriter<W> {
         }
         self.gathered.clear();
         self.accepted = 0;
-        while self.gathered.len() < self.framing.buffer.get() && self.large.is_empty() {
+        if self.gathered.capacity() == 0 {
+            self.gathered = spare::take_gathered();
+        }
+        while self.gathered.len() < self.framing.buffer.get() && self.large.len() < SLICES / 2 {
             let Some(message) = self.backlog.get(self.next) else { break };
             put(message, &mut self.gathered, &mut self.large);
             self.next += 1;
@@ -87,18 +99,19 @@ impl<W> FrameWriter<W> {
         !self.gathered.is_empty()
     }
 
-    fn advance(&mut self, written: usize) {
-        let here = written.min(self.gathered.len() - self.accepted);
-        self.accepted += here;
-        let mut rest = written - here;
-        while let Some(front) = self.large.front_mut() {
-            if rest < front.len() {
-                front.advance(rest);
+    fn advance(&mut self, mut written: usize) {
+        while let Some(Large { at, rest }) = self.large.front_mut() {
+            let before = written.min(*at - self.accepted);
+            self.accepted += before;
+            written -= before;
+            if written < rest.len() {
+                rest.advance(written);
                 return;
             }
-            rest -= front.len();
+            written -= rest.len();
             self.large.pop_front();
         }
+        self.accepted += written;
     }
 }
 
@@ -121,16 +134,16 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
 
     /// The slices live here and not across an await, which would make every future 2 KB larger.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let gathered = &self.gathered[self.accepted..];
         if self.large.is_empty() {
-            return Pin::new(&mut self.stream).poll_write(cx, gathered);
+            return Pin::new(&mut self.stream).poll_write(cx, &self.gathered[self.accepted..]);
         }
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        slices[0] = IoSlice::new(gathered);
-        for (slot, part) in slices[1..].iter_mut().zip(&self.large) {
-            *slot = IoSlice::new(part);
+        let (mut slices, mut used) = ([IoSlice::new(&[]); SLICES], 0);
+        for (slot, piece) in
+            slices.iter_mut().zip(pieces(&self.gathered, self.accepted, &self.large))
+        {
+            *slot = IoSlice::new(piece);
+            used += 1;
         }
-        let used = SLICES.min(1 + self.large.len());
         Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..used])
     }
 
@@ -155,8 +168,12 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Writer for FrameWriter<W> {
             return Err(Error::Closed);
         }
         self.take(batch)?;
-        let result = self.flush().await;
-        self.finish_on_error(result)
+        let flushed = self.flush().await;
+        self.finish_on_error(flushed)?;
+        // A conn that has nothing to send holds nothing: the caller gets the allocation back.
+        mem::swap(&mut self.backlog, batch);
+        spare::keep_gathered(mem::take(&mut self.gathered));
+        Ok(())
     }
 
     async fn close(&mut self) -> Result<()> {
@@ -173,14 +190,28 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Writer for FrameWriter<W> {
 }
 
 /// Appends the header and, if it is small, the payload of `message`; a large payload goes to `large`.
-fn put(message: Message<'_>, gathered: &mut Vec<u8>, large: &mut VecDeque<Bytes>) {
+fn put(message: Message<'_>, gathered: &mut Vec<u8>, large: &mut VecDeque<Large>) {
     let len =
         u32::try_from(message.len()).expect("invariant: the batch was checked against the limit");
     gathered.extend_from_slice(&len.to_be_bytes());
-    match message.len() <= GATHERED {
-        true => message.parts().iter().for_each(|part| gathered.extend_from_slice(part)),
-        false => large.extend(message.parts().iter().filter(|part| !part.is_empty()).cloned()),
+    if message.len() <= GATHERED {
+        return message.parts().iter().for_each(|part| gathered.extend_from_slice(part));
     }
+    let parts = message.parts().iter().filter(|part| !part.is_empty());
+    large.extend(parts.map(|part| Large { at: gathered.len(), rest: part.clone() }));
+}
+
+/// `gathered` from `accepted` on, with the large messages at their places; no piece is empty.
+fn pieces<'a>(
+    gathered: &'a [u8],
+    accepted: usize,
+    large: &'a VecDeque<Large>,
+) -> impl Iterator<Item = &'a [u8]> {
+    let ends = large.iter().map(|large| large.at).chain([gathered.len()]);
+    let before = ends.scan(accepted, |from, end| Some(&gathered[mem::replace(from, end)..end]));
+    let large = large.iter().map(|large| &*large.rest).chain([&[][..]]);
+    let pieces = before.zip(large).flat_map(|(before, large)| [before, large]);
+    pieces.filter(|piece| !piece.is_empty())
 }
 
 /// The longest message that is copied next to its neighbours instead of being written from where
