@@ -59,7 +59,8 @@ impl Listener for TcpPort {
         loop {
             // Cancel-safe: tokio's accept is, and nothing is awaited after it.
             let accepted = self.socket.accept().await;
-            match accepted.and_then(|(stream, peer)| self.conn(stream, peer)) {
+            let set_up = |(stream, peer)| self.conn(stream, peer).map_err(left_early);
+            match accepted.and_then(set_up) {
                 Ok(conn) => return Ok(conn),
                 Err(error) if is_the_peers(&error) => self.counters.conns_vanished.add(1),
                 Err(error) => return Err(Error::io(format!("accepting at {}", self.addr), error)),
@@ -96,10 +97,18 @@ fn is_the_peers(error: &io::Error) -> bool {
         Kind::ConnectionAborted
             | Kind::ConnectionReset
             | Kind::HostUnreachable
-            | Kind::InvalidInput
             | Kind::NetworkDown
             | Kind::NetworkUnreachable
             | Kind::NotConnected
             | Kind::TimedOut
     )
+}
+
+/// Names what setting up a conn fails with on some systems (macOS) when its peer has left. From the
+/// listening socket itself the same answer means that it is of no use, and must not be passed over.
+fn left_early(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => io::ErrorKind::NotConnected.into(),
+        _ => error,
+    }
 }

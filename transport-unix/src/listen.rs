@@ -51,7 +51,8 @@ impl Listener for UnixPort {
         loop {
             // Cancel-safe: tokio's accept is, and nothing is awaited after it.
             let accepted = self.socket.accept().await;
-            match accepted.and_then(|(stream, _)| self.conn(stream)) {
+            let set_up = |(stream, _)| self.conn(stream).map_err(left_early);
+            match accepted.and_then(set_up) {
                 Ok(conn) => return Ok(conn),
                 Err(error) if is_the_peers(&error) => self.counters.conns_vanished.add(1),
                 Err(error) => return Err(Error::io(format!("accepting at {}", self.addr), error)),
@@ -63,8 +64,14 @@ impl Listener for UnixPort {
 /// Whether the peer brought this about, by leaving early. Linux does not report that; others do.
 fn is_the_peers(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
-    matches!(
-        error.kind(),
-        Kind::ConnectionAborted | Kind::ConnectionReset | Kind::InvalidInput | Kind::NotConnected
-    )
+    matches!(error.kind(), Kind::ConnectionAborted | Kind::ConnectionReset | Kind::NotConnected)
+}
+
+/// Names what setting up a conn fails with on some systems (macOS) when its peer has left. From the
+/// listening socket itself the same answer means that it is of no use, and must not be passed over.
+fn left_early(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => io::ErrorKind::NotConnected.into(),
+        _ => error,
+    }
 }
