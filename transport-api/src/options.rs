@@ -95,6 +95,16 @@ impl Options {
         self.within(key, value, range)
     }
 
+    /// The size of a buffer that the kernel keeps, where 0 leaves it to the kernel: `Some(None)` means
+    /// that this was asked for.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if the value is set and is no size up to 2 GiB − 1.
+    pub fn kernel_buffer(&self, key: &str) -> Result<Option<Option<u32>>> {
+        let bytes = self.size(key, 0..=i32::MAX as usize)?;
+        Ok(bytes.map(|bytes| u32::try_from(bytes).ok().filter(|bytes| *bytes != 0)))
+    }
+
     /// A span of time: `250ms`, `5s`, `2m`, `1h`.
     ///
     /// # Errors

@@ -77,8 +77,8 @@ impl Settings {
             framing: self.framing.with(options)?,
             keepalive: keepalive(options)?.unwrap_or(self.keepalive),
             nodelay: options.flag("nodelay")?.unwrap_or(self.nodelay),
-            recv_buffer: kernel_buffer(options, "recv_buffer")?.unwrap_or(self.recv_buffer),
-            send_buffer: kernel_buffer(options, "send_buffer")?.unwrap_or(self.send_buffer),
+            recv_buffer: options.kernel_buffer("recv_buffer")?.unwrap_or(self.recv_buffer),
+            send_buffer: options.kernel_buffer("send_buffer")?.unwrap_or(self.send_buffer),
         })
     }
 
@@ -115,12 +115,6 @@ fn keepalive(options: &Options) -> Result<Option<Option<Duration>>> {
         }
         silence => Ok(silence.map(Some)),
     }
-}
-
-/// `Some(None)` means: set, to the kernel's own choice.
-fn kernel_buffer(options: &Options, key: &str) -> Result<Option<Option<u32>>> {
-    let bytes = options.size(key, 0..=i32::MAX as usize)?;
-    Ok(bytes.map(|bytes| u32::try_from(bytes).ok().filter(|bytes| *bytes != 0)))
 }
 
 #[cfg(test)]

@@ -99,12 +99,8 @@ impl Settings {
             conn_messages: options.number("conn_messages", COUNT)?.unwrap_or(self.conn_messages),
             max_message: options.size("max_message", MESSAGE)?.unwrap_or(self.max_message),
             peers: options.number("peers", COUNT)?.unwrap_or(self.peers),
-            recv_buffer: options
-                .size("recv_buffer", KERNEL)?
-                .map_or(self.recv_buffer, kernel_buffer),
-            send_buffer: options
-                .size("send_buffer", KERNEL)?
-                .map_or(self.send_buffer, kernel_buffer),
+            recv_buffer: options.kernel_buffer("recv_buffer")?.unwrap_or(self.recv_buffer),
+            send_buffer: options.kernel_buffer("send_buffer")?.unwrap_or(self.send_buffer),
             socket_bytes: options.size("socket_bytes", BYTES)?.unwrap_or(self.socket_bytes),
         })
     }
@@ -143,10 +139,6 @@ pub(crate) fn check_dialled(options: &Options) -> Result<()> {
     }
 }
 
-fn kernel_buffer(bytes: usize) -> Option<u32> {
-    u32::try_from(bytes).ok().filter(|bytes| *bytes != 0)
-}
-
 /// What the address of a dial can set.
 const OF_A_CONN: &[&str] = &["conn_bytes", "conn_messages", "max_message"];
 
@@ -158,7 +150,6 @@ const BACKLOG: RangeInclusive<usize> = 1..=1 << 16;
 /// The longest message fits where nothing else waits.
 const BYTES: RangeInclusive<usize> = 128 << 10..=1 << 30;
 const COUNT: RangeInclusive<usize> = 1..=1 << 20;
-const KERNEL: RangeInclusive<usize> = 0..=i32::MAX as usize;
 const MESSAGE: RangeInclusive<usize> = 1..=LONGEST;
 
 #[cfg(test)]

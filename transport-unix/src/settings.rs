@@ -54,7 +54,7 @@ impl Settings {
             backlog: options.number("backlog", 1..=65_535)?.unwrap_or(self.backlog),
             framing: self.framing.with(options)?,
             mode: mode(options)?.unwrap_or(self.mode),
-            send_buffer: send_buffer(options)?.unwrap_or(self.send_buffer),
+            send_buffer: options.kernel_buffer("send_buffer")?.unwrap_or(self.send_buffer),
         })
     }
 
@@ -91,12 +91,6 @@ fn mode(options: &Options) -> Result<Option<u32>> {
         }
         _ => Ok(Some(mode)),
     }
-}
-
-/// `Some(None)` means: set, to the kernel's own choice.
-fn send_buffer(options: &Options) -> Result<Option<Option<u32>>> {
-    let bytes = options.size("send_buffer", 0..=i32::MAX as usize)?;
-    Ok(bytes.map(|bytes| u32::try_from(bytes).ok().filter(|bytes| *bytes != 0)))
 }
 
 const PERMISSIONS: u32 = 0o777;
