@@ -47,18 +47,22 @@ const DECISIONS: &str = "docs/decisions.md";
 const ARROWS: &[Row<'_>] = &[
     ("transport-api", &[]),
     ("transport-conformance", &["transport-api"]),
+    ("identity", &["transport-api"]),
     ("transport-mem", &["transport-api"]),
-    ("transport-tcp", &["transport-api"]),
+    ("transport-quic", &["identity", "transport-api"]),
+    ("transport-tcp", &["identity", "transport-api"]),
     ("transport-udp", &["transport-api"]),
     ("transport-unix", &["transport-api"]),
     ("registry", &["transport-api"]),
     (
         "rumormill",
         &[
+            "identity",
             "registry",
             "transport-api",
             "transport-conformance",
             "transport-mem",
+            "transport-quic",
             "transport-tcp",
             "transport-udp",
             "transport-unix",
@@ -84,7 +88,19 @@ const FOUNDING: &[&str] = &[
 ];
 
 /// What came later: a new row needs a sentence in docs/decisions.md that names the crate.
-const ADDED: &[&str] = &["clap", "percent-encoding", "rustix", "serde_json", "strsim"];
+const ADDED: &[&str] = &[
+    "bech32",
+    "clap",
+    "nix",
+    "percent-encoding",
+    "quinn-udp",
+    "rcgen",
+    "rustix",
+    "rustls-webpki",
+    "serde_json",
+    "strsim",
+    "tokio-rustls",
+];
 
 /// What only tests may use: a new row needs such a sentence, too.
 const TESTS: &[&str] = &["cargo_metadata", "tempfile"];

@@ -11,8 +11,9 @@ pub struct Caps {
     /// The longest message in bytes; longer ones are [`Error::TooLarge`](crate::Error::TooLarge).
     pub max_message: usize,
     /// The longest message in bytes that travels as one packet of the network, if that is known.
-    /// Longer ones are split on the way, and one lost piece loses the message. Streams cut as they
-    /// please and repair what is lost: theirs equals `max_message`.
+    /// Longer ones are split on the way, and one lost piece loses the message. It is a conn's that
+    /// counts: of a transport whose conns go different ways this is the most that one of them can
+    /// have. Streams cut as they please and repair what is lost: theirs equals `max_message`.
     pub packet: usize,
     /// What the carrier tells about the end of a conn.
     pub end: End,
@@ -81,7 +82,8 @@ pub enum Delivery {
 /// What a carrier tells the reader about the end of a conn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
-    /// Nothing: a peer that is gone is a peer that is silent.
+    /// Nothing: a peer that is gone is a peer that is silent, unless the network says that it is gone,
+    /// which is read as [`Cut`](crate::Error::Cut).
     None,
     /// Both directions end at once: `close` ends the peer's writer too.
     Whole,

@@ -62,6 +62,14 @@ pub enum Error {
         /// Its answer.
         source: io::Error,
     },
+    /// What somebody wrote as a node's id, and is none. Nothing was done with it.
+    #[error("node id '{node}' {problem}")]
+    Node {
+        /// As given, shortened and escaped.
+        node: Box<str>,
+        /// What is wrong, and what would be right.
+        problem: Box<str>,
+    },
     /// A setting that is unknown, malformed or out of range. Nothing was built or opened.
     #[error("option '{key}' {problem}")]
     Option {
@@ -144,6 +152,7 @@ impl Error {
             Self::Address { .. }
             | Self::Finished
             | Self::InUse { .. }
+            | Self::Node { .. }
             | Self::Option { .. }
             | Self::Protocol { .. }
             | Self::Refused { .. }

@@ -52,14 +52,20 @@ pub struct Context {
     pub extensions: Extensions,
 }
 
-/// A node's identity in the form that TLS libraries take.
+/// A node's identity in the form that TLS libraries take, and whose word it takes for others'.
+///
+/// The crate `rumormill-identity` makes them, from a node's key or from files of an authority.
 pub struct Credentials {
-    /// The node's key, which is also the certificate's.
+    /// The node's key. Without authorities it is also the certificate's.
     pub node: NodeId,
-    /// The certificate, DER (RFC 5280).
-    pub certificate: Vec<u8>,
-    /// The secret key, PKCS#8 DER (RFC 5958). Wiped from memory when dropped, never printed.
+    /// The certificate, and those that lead from it to an authority, DER (RFC 5280).
+    pub chain: Vec<Vec<u8>>,
+    /// The certificate's secret key, PKCS#8 DER (RFC 5958). Wiped from memory when dropped, never
+    /// printed.
     pub key: Zeroizing<Vec<u8>>,
+    /// The certificates of the authorities that peers are proven by, DER. None: a peer's
+    /// certificate is signed by itself, and its key is the peer's [`NodeId`].
+    pub authorities: Vec<Vec<u8>>,
 }
 
 impl fmt::Debug for Credentials {

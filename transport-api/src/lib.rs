@@ -153,10 +153,12 @@ mod host;
 mod node_id;
 mod options;
 mod presets;
+pub mod race;
 mod suggest;
 
 mod erased;
 mod frame;
+mod handshakes;
 mod serve;
 
 pub use bytes;
@@ -171,6 +173,7 @@ pub use erased::{AnyConn, AnyListener, AnyReader, AnyTransport, AnyWriter};
 pub use error::{Error, Result, excerpt};
 pub use factory::{Context, Credentials, Extensions, Factory};
 pub use frame::{FrameReader, FrameWriter, Framing};
+pub use handshakes::Handshakes;
 pub use host::HostPort;
 pub use node_id::NodeId;
 pub use options::{OptionSpec, Options};
