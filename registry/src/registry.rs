@@ -1,10 +1,10 @@
 //! The transports of a program, by the schemes of their addresses.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use rumormill_transport_api::{
-    Addr, AnyConn, AnyListener, AnyTransport, Context, Factory, Target, Transport, excerpt,
-    inventory, nearest,
+    Addr, AnyConn, AnyListener, AnyTransport, Context, Credentials, Factory, Target, Transport,
+    excerpt, inventory, nearest,
 };
 
 use crate::{Error, Result, slot::Slot};
@@ -19,6 +19,8 @@ pub struct Registry {
     slots: BTreeMap<&'static str, Slot>,
     /// Schemes that a program may lack, and the cargo features that bring them.
     hints: BTreeMap<&'static str, &'static str>,
+    /// Who this node is, for every transport that was not told by itself.
+    credentials: Option<Arc<Credentials>>,
 }
 
 impl Registry {
@@ -42,7 +44,8 @@ impl Registry {
         let mut factories: Vec<_> = factories.into_iter().collect();
         factories.sort_by_key(|factory| (factory.scheme, factory.provider));
         let slots = factories.chunk_by(|a, b| a.scheme == b.scheme).map(only_slot);
-        Ok(Self { slots: slots.collect::<Result<_>>()?, hints: BTreeMap::new() })
+        let slots = slots.collect::<Result<_>>()?;
+        Ok(Self { slots, hints: BTreeMap::new(), credentials: None })
     }
 
     /// Adds a transport.
@@ -73,6 +76,17 @@ impl Registry {
         self
     }
 
+    /// Tells every transport who this node is, in place of what was said before.
+    ///
+    /// All that are built from now on get these credentials, those registered later included;
+    /// only a transport that is [configured](Self::configure) with others keeps its own. One that
+    /// proves nobody ignores them, and one that was built before goes on as it is.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Arc<Credentials>) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
     /// The schemes, sorted.
     pub fn schemes(&self) -> impl Iterator<Item = &'static str> {
         self.slots.keys().copied()
@@ -90,8 +104,10 @@ impl Registry {
 
     /// Sets what the transport is built from, in place of what was set before.
     ///
-    /// A transport that is never configured is built from [`Context::default`]. Whether the
-    /// settings are any good shows when it is built.
+    /// A transport that is never configured is built from [`Context::default`]. Either way, a
+    /// context without credentials is given those of
+    /// [`with_credentials`](Self::with_credentials). Whether the settings are any good shows when
+    /// the transport is built.
     ///
     /// # Errors
     /// [`Error::Unknown`], and [`Error::AlreadyBuilt`] from the moment that the transport was used.
@@ -107,7 +123,7 @@ impl Registry {
     /// # Errors
     /// [`Error::Unknown`], and [`Error::Transport`] if the transport refuses its settings.
     pub fn transport(&self, scheme: &str) -> Result<AnyTransport> {
-        self.slot(scheme)?.transport()
+        self.slot(scheme)?.transport(self.credentials.as_ref())
     }
 
     /// Opens a conn with the transport that `target`'s address names.

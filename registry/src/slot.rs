@@ -1,8 +1,8 @@
 //! The place of one transport: how to build it, and the one instance once it is built.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rumormill_transport_api::{AnyTransport, Context, Factory};
+use rumormill_transport_api::{AnyTransport, Context, Credentials, Factory};
 
 use crate::{Error, Result};
 
@@ -30,15 +30,17 @@ impl Slot {
         Ok(())
     }
 
-    pub(crate) fn transport(&self) -> Result<AnyTransport> {
+    /// The instance, which is built with `credentials` unless its context has some.
+    pub(crate) fn transport(&self, credentials: Option<&Arc<Credentials>>) -> Result<AnyTransport> {
         let mut state = self.state();
-        let context = match &*state {
-            State::Waiting(context) => context,
+        let mut context = match &*state {
+            State::Waiting(context) => context.clone(),
             State::Built(transport) => return Ok(transport.clone()),
         };
+        context.credentials = context.credentials.or_else(|| credentials.cloned());
         // Locked meanwhile, so that concurrent first users share one instance. A build opens
         // nothing and does not wait.
-        let transport = (self.factory.build)(context)?;
+        let transport = (self.factory.build)(&context)?;
         *state = State::Built(transport.clone());
         Ok(transport)
     }
