@@ -1,17 +1,33 @@
 //! The halves of a virtual conn.
 
-use std::{fmt, future::poll_fn, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    future::poll_fn,
+    mem,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use bytes::Bytes;
-use rumormill_transport_api::{Addr, Batch, Conn, Error, Info, Message, Reader, Result, Writer};
+use quinn_udp::Transmit;
+use rumormill_transport_api::{Addr, Batch, Conn, Error, Info, Reader, Result, Writer};
 use tokio::task::coop;
 
-use crate::{FACTORY, Settings, inbox::Inbox, socket::Socket, switch::Row, table::Id};
+use crate::{
+    FACTORY, Settings,
+    inbox::Inbox,
+    path::Path,
+    segments::{Limits, contiguous, together},
+    socket::{Sent, Socket},
+    switch::Row,
+    table::Id,
+};
 
 /// The [`Reader`] of a [`Udp`](crate::Udp) transport.
 ///
-/// Each message is copied out of the socket's buffer into memory of exactly its length, so a small
-/// one that is kept keeps nothing else.
+/// Messages that the system hands over in one piece are copied out of the socket's buffer in one
+/// piece, and share it: one that is kept keeps at most 64 messages of its length, or 64 KiB. One that
+/// came alone keeps nothing else.
 #[derive(Debug)]
 pub struct UdpReader {
     seat: Arc<Seat>,
@@ -26,7 +42,10 @@ pub struct UdpWriter {
     /// What `send` has taken, of which the first `sent` messages are gone.
     pending: Batch,
     sent: usize,
-    /// Where messages of several parts become one datagram.
+    /// Of what is pending, the messages at the front that go one by one, as the system did not take
+    /// them together.
+    apart: usize,
+    /// Where what goes together is in one piece; the socket lends it.
     joined: Vec<u8>,
     phase: Phase,
     warned: bool,
@@ -45,14 +64,18 @@ enum Phase {
 pub(crate) struct Seat {
     socket: Arc<Socket>,
     remote: SocketAddr,
+    /// Where messages come from, if that is not left to the system.
+    here: Option<IpAddr>,
     id: Id,
     inbox: Arc<Inbox>,
+    path: Path,
     limits: Settings,
 }
 
-/// The two halves of a conn, which the peer sees at `local`.
-pub(crate) fn open(seat: Seat, local: SocketAddr) -> Result<Conn<UdpReader, UdpWriter>> {
-    let info = Info::new(addr(local)?, addr(seat.remote)?, seat.limits.caps());
+/// The two halves of a conn.
+pub(crate) fn open(seat: Seat) -> Result<Conn<UdpReader, UdpWriter>> {
+    let caps = seat.limits.caps_of(seat.path.packet);
+    let info = Info::new(addr(seat.path.local)?, addr(seat.remote)?, caps);
     let seat = Arc::new(seat);
     let reader = UdpReader { seat: seat.clone(), finished: false };
     Ok(Conn { info, reader, writer: UdpWriter::new(seat) })
@@ -88,6 +111,7 @@ impl UdpWriter {
             seat,
             pending: Batch::default(),
             sent: 0,
+            apart: 0,
             joined: Vec::new(),
             phase: Phase::Open,
             warned: false,
@@ -108,7 +132,7 @@ impl UdpWriter {
     }
 
     fn warn_once(&mut self, len: usize) {
-        let packet = self.seat.limits.caps().packet;
+        let packet = self.seat.path.packet;
         if packet < len && !self.warned {
             self.warned = true;
             let to = self.seat.remote;
@@ -117,11 +141,13 @@ impl UdpWriter {
     }
 
     async fn flush(&mut self) -> Result<()> {
+        if self.joined.capacity() == 0 {
+            self.joined = self.seat.socket.take_room();
+        }
         let flushed = self.send_pending().await;
+        self.seat.socket.return_room(mem::take(&mut self.joined));
         self.pending.clear();
-        self.sent = 0;
-        self.joined.clear();
-        self.joined.shrink_to(KEPT);
+        (self.sent, self.apart) = (0, 0);
         if flushed.is_err() {
             self.phase = Phase::Finished;
         }
@@ -129,16 +155,39 @@ impl UdpWriter {
     }
 
     async fn send_pending(&mut self) -> Result<()> {
-        let Seat { socket, remote, inbox, .. } = &*self.seat;
-        while !inbox.is_cut() {
-            let Some(message) = self.pending.get(self.sent) else { return Ok(()) };
-            let datagram = whole(message, &mut self.joined);
+        while self.sent < self.pending.len() {
+            if let Some(ended) = self.seat.inbox.ended() {
+                return Err(ended);
+            }
+            let count = together(&self.pending, self.sent, self.limits());
             // Cancel-safe: what is dropped here was not sent, and `sent` does not count it.
-            let sent = socket.send(datagram, *remote).await;
-            self.sent += 1;
-            sent?;
+            match self.send_next(count).await? {
+                Sent::Apart => self.apart = count,
+                Sent::Gone => {
+                    self.sent += count;
+                    self.apart = self.apart.saturating_sub(count);
+                }
+            }
         }
-        Err(Error::Cut { source: None })
+        self.seat.inbox.ended().map_or(Ok(()), Err)
+    }
+
+    async fn send_next(&mut self, count: usize) -> Result<Sent> {
+        let Seat { socket, remote, here, .. } = &*self.seat;
+        let len = self.pending.get(self.sent).map_or(0, |message| message.len());
+        let contents = contiguous(&self.pending, self.sent, count, &mut self.joined);
+        let segment_size = (1 < count).then_some(len);
+        let (destination, src_ip) = (*remote, *here);
+        socket.send(&Transmit { destination, ecn: None, contents, segment_size, src_ip }).await
+    }
+
+    /// What may go together next.
+    fn limits(&self) -> Limits {
+        let count = match self.apart {
+            0 => self.seat.socket.segments(),
+            _ => 1,
+        };
+        Limits { count, packet: self.seat.path.packet }
     }
 }
 
@@ -168,9 +217,9 @@ impl fmt::Debug for UdpWriter {
 }
 
 impl Seat {
-    pub(crate) fn new(socket: Arc<Socket>, row: Row, limits: Settings) -> Self {
-        let Row { remote, id, inbox } = row;
-        Self { socket, remote, id, inbox, limits }
+    pub(crate) fn new(socket: Arc<Socket>, row: Row, path: Path, limits: Settings) -> Self {
+        let Row { remote, id, inbox, here } = row;
+        Self { socket, remote, here, id, inbox, path, limits }
     }
 }
 
@@ -186,14 +235,53 @@ impl fmt::Debug for Seat {
     }
 }
 
-fn whole<'a>(message: Message<'a>, joined: &'a mut Vec<u8>) -> &'a [u8] {
-    if let [whole] = message.parts() {
-        return whole;
-    }
-    joined.clear();
-    message.parts().iter().for_each(|part| joined.extend_from_slice(part));
-    joined
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Bytes that an idle writer keeps for messages of several parts: enough for one packet.
-const KEPT: usize = 2 << 10;
+    use tracing::{Event, Metadata, Subscriber, span};
+
+    use super::*;
+    use crate::switch::Door;
+
+    #[tokio::test]
+    async fn the_first_message_beyond_a_packet_is_warned_about() {
+        let warnings = Warnings::default();
+        let _guard = tracing::subscriber::set_default(warnings.clone());
+        let (at, settings) = (SocketAddr::from(([127, 0, 0, 1], 0)), Settings::default());
+        let socket = Socket::open(at, settings, Arc::default(), Door::Shut).unwrap();
+        let path = Path { local: socket.local(), packet: 1200 };
+        let mut conn = open(socket.dial(socket.local(), path, settings).unwrap()).unwrap();
+        assert_eq!(conn.info.caps.packet, 1200);
+        for (len, expected) in [(1200, 0), (1201, 1), (1202, 1)] {
+            conn.writer.send(&mut [vec![0; len]].into_iter().collect()).await.unwrap();
+            assert_eq!(warnings.0.load(Relaxed), expected, "{len}");
+        }
+    }
+
+    /// Counts them.
+    #[derive(Clone, Default)]
+    struct Warnings(Arc<AtomicUsize>);
+
+    impl Subscriber for Warnings {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::WARN
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+
+        fn enter(&self, _: &span::Id) {}
+
+        fn exit(&self, _: &span::Id) {}
+    }
+}

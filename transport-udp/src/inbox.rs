@@ -2,9 +2,10 @@
 
 use std::{
     collections::VecDeque,
+    io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
 };
@@ -12,13 +13,13 @@ use std::{
 use bytes::Bytes;
 use rumormill_transport_api::{Counters, Error, MAX_RECV, Result};
 
-use crate::Settings;
+use crate::{Settings, arrivals::Equals};
 
 /// The messages of one conn between its socket's driver, which never waits, and its reader.
 pub(crate) struct Inbox {
     queue: Mutex<Queue>,
     /// Beside the queue, so that the writer can look without a lock.
-    cut: AtomicBool,
+    end: AtomicU8,
     limits: Settings,
     budget: Arc<Budget>,
 }
@@ -40,35 +41,51 @@ pub(crate) struct Budget {
     pub(crate) counters: Arc<Counters>,
 }
 
-/// What became of a message.
+/// What became of messages.
 pub(crate) enum Pushed {
-    /// It waits in the inbox; whom to wake.
+    /// At least one waits in the inbox; whom to wake.
     Queued(Option<Waker>),
-    /// It was dropped and counted.
+    /// They were dropped and counted.
     Dropped,
+}
+
+/// Why a conn has ended.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum End {
+    /// Its place went to another, or its socket failed.
+    Lost = 1,
+    /// The network says that nobody has the peer's port.
+    Refused,
 }
 
 impl Inbox {
     pub(crate) fn new(limits: Settings, budget: Arc<Budget>) -> Self {
-        Self { queue: Mutex::default(), cut: AtomicBool::new(false), limits, budget }
+        Self { queue: Mutex::default(), end: AtomicU8::new(OPEN), limits, budget }
     }
 
-    /// Copies `message` to the end of the queue if it may be there. One that does not fit is
-    /// dropped rather than an older one: it costs the least, keeps the order, and is what the
-    /// kernel does with its own queue.
-    pub(crate) fn push(&self, message: &[u8]) -> Pushed {
+    /// Copies `messages` to the end of the queue, as far as they may be there, into memory that they
+    /// share. Those that do not fit are dropped rather than older ones: it costs the least, keeps
+    /// the order, and is what the kernel does with its own queue.
+    pub(crate) fn push(&self, messages: Equals<'_>) -> Pushed {
+        let counters = &self.budget.counters;
+        let (count, len) = (messages.count(), messages.len);
         let mut queue = self.queue();
-        if queue.deaf || self.limits.max_message < message.len() {
-            self.budget.counters.messages_rejected.add(1);
+        if queue.deaf || self.limits.max_message < len {
+            counters.messages_rejected.add(count as u64);
             return Pushed::Dropped;
         }
-        if !self.has_room(&queue, cost(message)) {
-            self.budget.counters.messages_overflowed.add(1);
+        let fitting = self.room(&queue, cost(len)).min(count);
+        counters.messages_overflowed.add((count - fitting) as u64);
+        if fitting == 0 {
             return Pushed::Dropped;
         }
-        self.budget.used.fetch_add(cost(message), Relaxed);
-        queue.cost += cost(message);
-        queue.messages.push_back(Bytes::copy_from_slice(message));
+        self.budget.used.fetch_add(fitting * cost(len), Relaxed);
+        queue.cost += fitting * cost(len);
+        // Only what fits is copied, so that what is kept is what is counted.
+        let mut copied = Bytes::copy_from_slice(messages.first(fitting));
+        queue.messages.extend((1..fitting).map(|_| copied.split_to(len)));
+        queue.messages.push_back(copied);
         Pushed::Queued(queue.reader.take())
     }
 
@@ -79,8 +96,8 @@ impl Inbox {
             self.take(&mut queue, into);
             return Poll::Ready(Ok(()));
         }
-        if self.is_cut() {
-            return Poll::Ready(Err(Error::Cut { source: None }));
+        if let Some(ended) = self.ended() {
+            return Poll::Ready(Err(ended));
         }
         let before = queue.reader.replace(cx.waker().clone());
         // A waker is dropped, as it is woken, without the lock: it may run code that wants it.
@@ -90,14 +107,20 @@ impl Inbox {
     }
 
     /// Ends the conn: the reader learns of it behind the last message. Returns whom to wake.
-    pub(crate) fn cut(&self) -> Option<Waker> {
+    pub(crate) fn cut(&self, why: End) -> Option<Waker> {
         let mut queue = self.queue();
-        self.cut.store(true, Relaxed);
+        self.end.store(why as u8, Relaxed);
         queue.reader.take()
     }
 
-    pub(crate) fn is_cut(&self) -> bool {
-        self.cut.load(Relaxed)
+    /// What both halves are told once the conn has ended.
+    pub(crate) fn ended(&self) -> Option<Error> {
+        let source = match self.end.load(Relaxed) {
+            OPEN => return None,
+            end if end == End::Refused as u8 => Some(io::ErrorKind::ConnectionRefused.into()),
+            _ => None,
+        };
+        Some(Error::Cut { source })
     }
 
     /// Drops and counts what waits, and from now on whatever comes: the reader is gone.
@@ -112,10 +135,12 @@ impl Inbox {
         self.budget.counters.messages_rejected.add(unread.len() as u64);
     }
 
-    fn has_room(&self, queue: &Queue, cost: usize) -> bool {
-        queue.messages.len() < self.limits.conn_messages
-            && queue.cost + cost <= self.limits.conn_bytes
-            && (queue.cost + cost <= RESERVE || self.budget.has_room(cost))
+    /// For how many messages that cost `each` there is room.
+    fn room(&self, queue: &Queue, each: usize) -> usize {
+        let messages = self.limits.conn_messages.saturating_sub(queue.messages.len());
+        let bytes = self.limits.conn_bytes.saturating_sub(queue.cost);
+        let shared = self.budget.room().max(RESERVE.saturating_sub(queue.cost));
+        messages.min(bytes / each).min(shared / each)
     }
 
     fn take(&self, queue: &mut Queue, into: &mut Vec<Bytes>) {
@@ -130,7 +155,7 @@ impl Inbox {
     }
 
     fn release<'a>(&self, queue: &mut Queue, messages: impl Iterator<Item = &'a Bytes>) {
-        let cost = messages.map(|message| cost(message)).sum();
+        let cost = messages.map(|message| cost(message.len())).sum();
         queue.cost -= cost;
         self.budget.used.fetch_sub(cost, Relaxed);
     }
@@ -153,15 +178,18 @@ impl Budget {
     }
 
     /// Only the driver adds to what is used, so what has room now has it still when it is added.
-    fn has_room(&self, cost: usize) -> bool {
-        self.used.load(Relaxed) + cost <= self.limit
+    fn room(&self) -> usize {
+        self.limit.saturating_sub(self.used.load(Relaxed))
     }
 }
 
 /// The length and what a message takes beyond it, so that empty ones are not free.
-fn cost(message: &[u8]) -> usize {
-    message.len() + OVERHEAD
+fn cost(len: usize) -> usize {
+    len + OVERHEAD
 }
+
+/// What stands in place of an [`End`] before there is one.
+const OPEN: u8 = 0;
 
 /// A `Bytes` in a queue, and what an allocator adds to its buffer, in bytes.
 const OVERHEAD: usize = 64;
@@ -184,10 +212,14 @@ mod tests {
         Arc::new(Budget::new(limit, Arc::default()))
     }
 
+    fn push(inbox: &Inbox, message: &[u8]) -> Pushed {
+        inbox.push(Equals::one(message))
+    }
+
     /// How many messages of `len` bytes fit.
     fn fill(inbox: &Inbox, len: usize) -> usize {
         let message = vec![7; len];
-        (0..10_000).take_while(|_| matches!(inbox.push(&message), Pushed::Queued(_))).count()
+        (0..10_000).take_while(|_| matches!(push(inbox, &message), Pushed::Queued(_))).count()
     }
 
     fn take(inbox: &Inbox) -> Poll<Result<Vec<Bytes>>> {
@@ -233,10 +265,25 @@ mod tests {
     }
 
     #[test]
+    fn of_messages_that_come_together_those_wait_that_fit() {
+        let (budget, bytes) = (budget(1 << 20), Vec::from_iter(0..60));
+        let inbox = inbox(&budget, 5, 1 << 19);
+        assert!(matches!(inbox.push(Equals::cut(&bytes, 20)), Pushed::Queued(_)));
+        assert!(matches!(inbox.push(Equals::cut(&bytes, 15)), Pushed::Queued(_)));
+        assert!(matches!(inbox.push(Equals::cut(&bytes, 15)), Pushed::Dropped));
+        assert_eq!(budget.counters.messages_overflowed.get(), 2 + 4);
+        assert_eq!(budget.used.load(Relaxed), 3 * (20 + OVERHEAD) + 2 * (15 + OVERHEAD));
+        let Poll::Ready(Ok(messages)) = take(&inbox) else { panic!("nothing waits") };
+        let expected = [&bytes[..20], &bytes[20..40], &bytes[40..], &bytes[..15], &bytes[15..30]];
+        assert_eq!(messages, expected);
+        assert_eq!(budget.used.load(Relaxed), 0);
+    }
+
+    #[test]
     fn a_cut_is_read_behind_the_last_message() {
         let inbox = inbox(&budget(1 << 20), 10, 1 << 19);
         fill(&inbox, 1);
-        inbox.cut();
+        inbox.cut(End::Lost);
         assert_eq!(taken(&inbox), Some(10));
         assert!(matches!(take(&inbox), Poll::Ready(Err(Error::Cut { source: None }))));
     }
@@ -247,7 +294,7 @@ mod tests {
         let inbox = inbox(&budget, 10, 1 << 19);
         fill(&inbox, 1);
         inbox.deafen();
-        assert!(matches!(inbox.push(b"late"), Pushed::Dropped));
+        assert!(matches!(push(&inbox, b"late"), Pushed::Dropped));
         assert_eq!(budget.used.load(Relaxed), 0);
         assert_eq!(budget.counters.messages_rejected.get(), 11);
     }

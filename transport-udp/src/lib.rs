@@ -15,23 +15,37 @@
 //!   for dials is also used by its [`Udp`].
 //! - **One conn per socket and peer**: a dial to a peer that the socket has a conn with, whoever
 //!   began it, is [`Busy`](rumormill_transport_api::Error::Busy) until both halves of that conn are
-//!   dropped. A conn that is dialled again goes on at the peer where the last one left off: the
+//!   dropped, or it was cut off. A conn that is dialled again goes on at the peer where the last one left off: the
 //!   peer cannot tell them apart.
 //! - **Names** are resolved at each dial, and the first address is taken that the system knows a
 //!   way to; whether anybody is there is not asked. Groups and broadcasts are not dialled: the
 //!   answers would come from elsewhere.
 //! - **Listening** on `udp://[::]:port` takes IPv6 only, whatever the system's default, so that
 //!   `udp://0.0.0.0:port` can be listened on beside it; a peer has one address then, not two. A
-//!   listener on all interfaces answers from the address that the system prefers; where that
-//!   matters, listen on each address by itself. Dialled, such an address is the loopback's.
+//!   conn of a listener on all interfaces answers from the address that its first message came to,
+//!   which is its `Info::local`, if that is an address of an interface; else, as when it came as a
+//!   broadcast, from the one that the system prefers. Dialled, such an address is the loopback's.
 //! - **A dropped listener** whose conns live on leaves them its socket, so its address is taken
 //!   until the last of them is dropped; newcomers are rejected.
 //!
 //! # Sizes
 //!
 //! Messages of 0 to 65,507 bytes fit into a datagram, over IPv6 as well, where the protocol would
-//! allow 20 more. One of more than [`Caps::packet`], 1,200 bytes, may be split on its way and is
-//! lost with any piece; the first that a conn sends is warned about.
+//! allow 20 more. One of more than [`Caps::packet`] may be split on its way and is lost with any
+//! piece; the first that a conn sends is warned about. What a packet holds depends on the way, so it
+//! stands in the [`Caps`] of each conn: on the loopback and to peers that no router is in front of,
+//! what the system says of its own link; to all others, and where it says nothing, 1,200 bytes, or
+//! less if it says so. The transport's own is only the most that one of them can have. It is asked
+//! when the conn begins, and a way that gets narrower later is not noticed.
+//!
+//! # Many messages at once
+//!
+//! Messages of one `send` that are equally long and fit into a packet, and a shorter one behind
+//! them, go to the system in one piece of up to 64, and it cuts them into datagrams (GSO on Linux,
+//! through `quinn-udp`). So they come out of it (GRO), several pieces in a call. What the system does
+//! not take in one piece is sent again one by one, and a socket that was told that the network card
+//! cannot cut stops asking. What travels are the same datagrams. [`Settings::offload`] switches it
+//! off.
 //!
 //! # When there is too much
 //!
@@ -58,20 +72,36 @@
 //! A datagram that the system does not take (no buffer, a firewall, a path too narrow) is counted
 //! in `messages_unsent`, and the conn goes on, as if it had been lost further away. When the system
 //! has no way to the peer any more, the writer is [`Cut`](rumormill_transport_api::Error::Cut).
-//! That nobody has the port, the system tells no socket that talks to many.
+//!
+//! Linux also tells what the network answers. That nobody has the peer's port ends the conn: both
+//! halves are `Cut`, with [`ConnectionRefused`](std::io::ErrorKind::ConnectionRefused) for a reason,
+//! the reader behind what had arrived. It takes a message to learn that, and the one that was sent
+//! too early is lost; to dial again costs nothing. All other answers (a host that is not reached, say)
+//! are counted in `messages_unsent`, one for each, and end nothing. Other systems do not tell, and
+//! neither do many networks: a peer that is gone is silent there.
+//!
+//! Nobody signs such answers. Who knows the addresses and ports of both ends can forge one and so end
+//! a conn, as with a reset of TCP; who can see the messages can do that anyway.
 
 mod listener;
 
 mod conn;
 mod settings;
 
+mod path;
 mod resolve;
 mod sockets;
 
-mod inbox;
+mod segments;
 mod socket;
+
+mod arrivals;
+mod inbox;
 mod switch;
 mod table;
+
+mod kernel;
+mod port;
 
 pub use conn::{UdpReader, UdpWriter};
 pub use listener::UdpListener;
@@ -89,7 +119,7 @@ use crate::{socket::Socket, sockets::Sockets, switch::Door};
 pub const FACTORY: Factory = Factory {
     scheme: "udp",
     provider: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")),
-    caps: Caps::DATAGRAM,
+    caps: Caps { packet: settings::LONGEST, ..Caps::DATAGRAM },
     options: Settings::OPTIONS,
     build: |context| {
         let settings = Settings::default().with(&context.options)?;
@@ -158,7 +188,7 @@ impl Transport for Udp {
         let remotes = resolve::to_dial(&target.addr).await?;
         // Nothing is awaited from here on, so a dropped future has opened nothing.
         let route = self.sockets.route(target, &remotes, |at| self.open_to_dial(at))?;
-        conn::open(route.socket.dial(route.remote, settings)?, route.local)
+        conn::open(route.socket.dial(route.remote, route.path, settings)?)
     }
 
     async fn listen(&self, addr: &Addr) -> Result<UdpListener> {

@@ -54,7 +54,7 @@ impl Listener for UdpListener {
     async fn accept(&mut self) -> Result<Conn<UdpReader, UdpWriter>> {
         // Cancel-safe: a newcomer leaves the table in the poll that returns it.
         let accept = poll_fn(|cx| self.socket.poll_accept(cx, self.settings));
-        conn::open(coop::cooperative(accept).await?, self.socket.local())
+        conn::open(coop::cooperative(accept).await?)
     }
 }
 

@@ -23,8 +23,11 @@ pub struct Settings {
     /// The longest message in bytes, both ways, 1 to 65,507. A longer one that arrives is dropped
     /// and counted as rejected.
     pub max_message: usize,
+    /// Whether the system is given, and gives, many datagrams in one piece where it can (GSO and GRO
+    /// on Linux), which is many times as fast. The same messages go and arrive without.
+    pub offload: bool,
     /// Conns of one socket, dialled and accepted, 1 to 1,048,576. One more takes the place of the
-    /// accepted one that was heard from least recently. An idle conn takes about a kilobyte.
+    /// accepted one that was heard from least recently. An idle conn takes about two kilobytes.
     pub peers: usize,
     /// Bytes that the kernel keeps until a socket is read; `None`: its own default. The kernel
     /// silently takes less where its limit is lower (`net.core.rmem_max` on Linux).
@@ -44,6 +47,7 @@ impl Default for Settings {
             conn_bytes: 1 << 20,
             conn_messages: 1024,
             max_message: LONGEST,
+            offload: true,
             peers: 4096,
             recv_buffer: Some(1 << 20),
             send_buffer: None,
@@ -62,6 +66,7 @@ impl Settings {
             "messages that may wait for one reader, 1 to 1048576",
         ),
         OptionSpec::new("max_message", "65507", "the longest message, both ways, 1 to 65507 bytes"),
+        OptionSpec::new("offload", "true", "give the system many datagrams in one piece"),
         OptionSpec::new(
             "peers",
             "4096",
@@ -98,6 +103,7 @@ impl Settings {
             conn_bytes: options.size("conn_bytes", BYTES)?.unwrap_or(self.conn_bytes),
             conn_messages: options.number("conn_messages", COUNT)?.unwrap_or(self.conn_messages),
             max_message: options.size("max_message", MESSAGE)?.unwrap_or(self.max_message),
+            offload: options.flag("offload")?.unwrap_or(self.offload),
             peers: options.number("peers", COUNT)?.unwrap_or(self.peers),
             recv_buffer: options.kernel_buffer("recv_buffer")?.unwrap_or(self.recv_buffer),
             send_buffer: options.kernel_buffer("send_buffer")?.unwrap_or(self.send_buffer),
@@ -119,8 +125,15 @@ impl Settings {
         }
     }
 
+    /// What the best of conns can do: on a way within this machine even the longest message is one
+    /// packet.
     pub(crate) fn caps(&self) -> Caps {
-        Caps::DATAGRAM.with_max_message(self.max_message)
+        self.caps_of(LONGEST)
+    }
+
+    /// What a conn can do whose way carries `packet` bytes as one packet.
+    pub(crate) fn caps_of(&self, packet: usize) -> Caps {
+        Caps { packet, ..Caps::DATAGRAM }.with_max_message(self.max_message)
     }
 }
 
@@ -144,7 +157,7 @@ const OF_A_CONN: &[&str] = &["conn_bytes", "conn_messages", "max_message"];
 
 /// The longest message: what fits into a packet of IPv4 beside the smallest headers (65,535 − 20
 /// − 8), and into one of IPv6 too.
-const LONGEST: usize = Caps::DATAGRAM.max_message;
+pub(crate) const LONGEST: usize = Caps::DATAGRAM.max_message;
 
 const BACKLOG: RangeInclusive<usize> = 1..=1 << 16;
 /// The longest message fits where nothing else waits.

@@ -2,20 +2,24 @@
 
 use std::{
     future::poll_fn,
-    io,
+    io, mem,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
+use quinn_udp::Transmit;
 use rumormill_transport_api::{Counters, Result};
-use socket2::{Domain, Protocol, Type};
-use tokio::{net::UdpSocket, task::AbortHandle};
+use tokio::task::{AbortHandle, yield_now};
 
 use crate::{
     Settings,
+    arrivals::Arrivals,
     conn::Seat,
-    switch::{Door, Switch},
+    kernel,
+    path::{self, Path},
+    port::Port,
+    switch::{Door, Row, Switch, Wakes},
 };
 
 /// A socket that is open as long as this is: its users share it in an `Arc`.
@@ -24,10 +28,20 @@ use crate::{
 /// nothing but the socket, and has three ends: this is dropped, its runtime is, or the socket
 /// fails; the last two cut off all conns.
 pub(crate) struct Socket {
-    io: Arc<UdpSocket>,
+    port: Arc<Port>,
     switch: Arc<Switch>,
     driver: AbortHandle,
-    local: SocketAddr,
+    /// Room for messages that go together, which one writer after another uses.
+    joined: Mutex<Vec<u8>>,
+}
+
+/// What became of datagrams that were to go together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// They are gone, or lost.
+    Gone,
+    /// The system takes none of them in this way; each by itself it may.
+    Apart,
 }
 
 impl Socket {
@@ -37,23 +51,32 @@ impl Socket {
         counters: Arc<Counters>,
         door: Door,
     ) -> io::Result<Arc<Self>> {
-        let io = Arc::new(bind(at, settings)?);
-        let local = io.local_addr()?;
-        let switch = Arc::new(Switch::new(io.clone(), settings, counters, door));
+        let port = Arc::new(Port::open(at, settings)?);
+        let switch = Arc::new(Switch::new(port.clone(), settings, counters, door));
         let driver = tokio::spawn(drive(Driver(switch.clone()))).abort_handle();
-        Ok(Arc::new(Self { io, switch, driver, local }))
+        Ok(Arc::new(Self { port, switch, driver, joined: Mutex::default() }))
     }
 
     pub(crate) fn local(&self) -> SocketAddr {
-        self.local
+        self.port.local()
     }
 
     pub(crate) fn switch(&self) -> &Switch {
         &self.switch
     }
 
-    pub(crate) fn dial(self: &Arc<Self>, to: SocketAddr, limits: Settings) -> Result<Seat> {
-        Ok(Seat::new(self.clone(), self.switch.dial(to, limits)?, limits))
+    /// How many datagrams the system takes together.
+    pub(crate) fn segments(&self) -> usize {
+        self.port.segments()
+    }
+
+    pub(crate) fn dial(
+        self: &Arc<Self>,
+        to: SocketAddr,
+        path: Path,
+        limits: Settings,
+    ) -> Result<Seat> {
+        Ok(Seat::new(self.clone(), self.switch.dial(to, limits)?, path, limits))
     }
 
     pub(crate) fn poll_accept(
@@ -61,22 +84,58 @@ impl Socket {
         cx: &Context<'_>,
         limits: Settings,
     ) -> Poll<Result<Seat>> {
-        let accepted = self.switch.poll_accept(cx);
-        accepted.map_ok(|row| Seat::new(self.clone(), row, limits))
+        self.switch.poll_accept(cx).map_ok(|row| self.seat_newcomer(row, limits))
     }
 
-    /// Sends one datagram, which may get lost at once; fails only if the system says that there is
-    /// no way to the peer.
+    /// Where the socket has many addresses, answers come from the one that the peer spoke to.
+    fn seat_newcomer(self: &Arc<Self>, mut row: Row, limits: Settings) -> Seat {
+        let mut local = self.local();
+        row.here = row.here.filter(|here| local.ip().is_unspecified() && path::is_ours(*here));
+        local.set_ip(row.here.unwrap_or_else(|| local.ip()));
+        let path = Path::find(local, row.remote).unwrap_or_else(|_| Path::unknown(local));
+        Seat::new(self.clone(), row, path, limits)
+    }
+
+    /// Sends one datagram, which may get lost at once, or several if the system takes them; fails
+    /// only if it says that there is no way to the peer.
     ///
-    /// Cancel-safe: a datagram whose future is dropped was not sent.
-    pub(crate) async fn send(&self, message: &[u8], to: SocketAddr) -> Result<()> {
-        let Err(error) = self.io.send_to(message, to).await else { return Ok(()) };
-        if has_no_way(&error) {
+    /// Cancel-safe: what is sent when the future is dropped was not sent.
+    pub(crate) async fn send(&self, transmit: &Transmit<'_>) -> Result<Sent> {
+        let Err(error) = self.port.send(transmit).await else { return Ok(Sent::Gone) };
+        let Transmit { destination: to, contents, .. } = transmit;
+        tracing::debug!(%to, len = contents.len(), %error, "the system does not take a datagram");
+        if transmit.segment_size.is_some() {
+            return Ok(Sent::Apart);
+        }
+        if has_no_way(&error) && self.is_gone(*to, &error) {
             return Err(error.into());
         }
         self.switch.counters().messages_unsent.add(1);
-        tracing::debug!(%to, len = message.len(), %error, "a datagram was not sent");
-        Ok(())
+        Ok(Sent::Gone)
+    }
+
+    /// Whether it is this way that is gone, and not another that an answer spoke of.
+    fn is_gone(&self, to: SocketAddr, error: &io::Error) -> bool {
+        !kernel::may_be_answer(error)
+            || Path::find(self.local(), to).is_err_and(|error| has_no_way(&error))
+    }
+
+    /// Lends the room for messages that go together.
+    pub(crate) fn take_room(&self) -> Vec<u8> {
+        mem::take(&mut self.room())
+    }
+
+    /// Takes it back, in place of a smaller one.
+    pub(crate) fn return_room(&self, mut lent: Vec<u8>) {
+        let mut room = self.room();
+        if room.capacity() < lent.capacity() {
+            lent.clear();
+            *room = lent;
+        }
+    }
+
+    fn room(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,23 +144,6 @@ impl Drop for Socket {
         self.switch.close();
         self.driver.abort();
     }
-}
-
-fn bind(at: SocketAddr, settings: Settings) -> io::Result<UdpSocket> {
-    let socket = socket2::Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
-    if at.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    if let Some(bytes) = settings.recv_buffer {
-        socket.set_recv_buffer_size(bytes as usize)?;
-    }
-    if let Some(bytes) = settings.send_buffer {
-        socket.set_send_buffer_size(bytes as usize)?;
-    }
-    // Without any option to reuse the address: for UDP that would let another process take it.
-    socket.bind(&at.into())?;
-    UdpSocket::from_std(socket.into())
 }
 
 /// Whether the system says that there is no way to the peer, which the next message would meet too.
@@ -128,17 +170,15 @@ impl Drop for Driver {
     }
 }
 
-/// Reads until the socket is closed. Tokio makes it yield after a hundred datagrams or so.
+/// Reads until the socket is closed.
 async fn drive(driver: Driver) {
-    let mut buffer = vec![0; BUFFER];
-    let mut failures = 0;
-    while let Some(routed) = poll_fn(|cx| driver.0.poll_route(cx, &mut buffer)).await {
+    let (mut arrivals, mut wakes) = (Arrivals::new(), Wakes::default());
+    let (mut failures, mut unread) = (0, 0);
+    while let Some(routed) = poll_fn(|cx| driver.0.poll_route(cx, &mut arrivals, &mut wakes)).await
+    {
+        wakes.wake();
         match routed {
-            Ok(wakes) => {
-                failures = 0;
-                wakes.wake();
-            }
-            // On some systems this is how the network answers to a datagram sent before.
+            Ok(count) => (failures, unread) = (0, unread + count),
             Err(error) if failures < FAILURES => {
                 failures += 1;
                 driver.0.counters().messages_unsent.add(1);
@@ -149,11 +189,16 @@ async fn drive(driver: Driver) {
                 return;
             }
         }
+        // Readers on this thread get their turn before their queues are full.
+        if TURN <= unread {
+            unread = 0;
+            yield_now().await;
+        }
     }
 }
 
-/// More than the longest datagram, in bytes, so none is ever truncated.
-const BUFFER: usize = 64 << 10;
+/// Messages that are routed before others get their turn.
+const TURN: usize = 128;
 /// Failures in a row after which a socket is beyond hope.
 const FAILURES: u32 = 1000;
 

@@ -10,6 +10,7 @@ use std::{
 use rumormill_transport_api::{Addr, Error, HostPort, Result, Target};
 
 use crate::{
+    path::Path,
     socket::{Socket, has_no_way},
     switch::canonical,
 };
@@ -33,8 +34,7 @@ struct Own {
 pub(crate) struct Route {
     pub(crate) socket: Arc<Socket>,
     pub(crate) remote: SocketAddr,
-    /// The address that the peer sees, unless it is translated on the way.
-    pub(crate) local: SocketAddr,
+    pub(crate) path: Path,
 }
 
 impl Sockets {
@@ -111,28 +111,15 @@ fn first(
 }
 
 fn route(socket: Arc<Socket>, remote: SocketAddr) -> io::Result<Route> {
-    let local = match source_towards(socket.local(), remote) {
-        Ok(source) => source,
+    let path = match Path::find(socket.local(), remote) {
+        Ok(path) => path,
         Err(error) if has_no_way(&error) || error.kind() == Kind::PermissionDenied => {
             return Err(error);
         }
         // Without a descriptor to ask with, the address as bound has to do.
-        Err(_) => socket.local(),
+        Err(_) => Path::unknown(socket.local()),
     };
-    Ok(Route { socket, remote, local })
-}
-
-/// The address that datagrams to `remote` will come from, if there is a way there at all.
-///
-/// To connect a datagram socket asks the system for the way, and sends nothing.
-fn source_towards(local: SocketAddr, remote: SocketAddr) -> io::Result<SocketAddr> {
-    let mut any_port = local;
-    any_port.set_port(0);
-    let probe = std::net::UdpSocket::bind(any_port)?;
-    probe.connect(remote)?;
-    let mut source = canonical(probe.local_addr()?);
-    source.set_port(local.port());
-    Ok(source)
+    Ok(Route { socket, remote, path })
 }
 
 fn of_family(socket: &Socket, remotes: &[SocketAddr]) -> Vec<SocketAddr> {

@@ -1,18 +1,20 @@
 //! Who gets which datagram: what a socket's driver shares with its listener and its conns.
 
 use std::{
-    io,
-    net::SocketAddr,
+    io, mem,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, Waker},
 };
 
 use rumormill_transport_api::{Counters, Error, Result};
-use tokio::{io::ReadBuf, net::UdpSocket};
 
 use crate::{
     Settings,
-    inbox::{Budget, Inbox, Pushed},
+    arrivals::{Arrivals, Equals, Run},
+    inbox::{Budget, End, Inbox, Pushed},
+    kernel::Answer,
+    port::{Intake, Port},
     table::{Full, Id, Refusal, Table},
 };
 
@@ -27,9 +29,16 @@ struct State {
     /// The driver gets at the socket only in here, under the lock. So the socket is closed, and its
     /// port is free, when its last user has taken it out, not at some time after. `None` also when
     /// the driver has ended.
-    io: Option<Arc<UdpSocket>>,
-    table: Table<Arc<Inbox>>,
+    io: Option<Intake>,
+    table: Table<Known>,
     door: Door,
+}
+
+/// What is known of a peer.
+struct Known {
+    inbox: Arc<Inbox>,
+    /// The address of this machine that it spoke to first, if it began.
+    here: Option<IpAddr>,
 }
 
 /// What happens to newcomers.
@@ -45,53 +54,67 @@ pub(crate) struct Row {
     pub(crate) remote: SocketAddr,
     pub(crate) id: Id,
     pub(crate) inbox: Arc<Inbox>,
+    /// The address of this machine that it spoke to first, if it began and the system tells.
+    pub(crate) here: Option<IpAddr>,
 }
 
 /// Whom to wake when the lock is free again: a waker may run code that wants it.
-#[must_use]
-pub(crate) struct Wakes([Option<Waker>; 2]);
+#[derive(Default)]
+pub(crate) struct Wakes(Vec<Waker>);
 
 impl Switch {
     pub(crate) fn new(
-        io: Arc<UdpSocket>,
+        port: Arc<Port>,
         settings: Settings,
         counters: Arc<Counters>,
         door: Door,
     ) -> Self {
         let table = Table::new(settings.peers, settings.backlog);
         let budget = Arc::new(Budget::new(settings.socket_bytes, counters));
-        Self { state: Mutex::new(State { io: Some(io), table, door }), settings, budget }
+        let state = State { io: Some(Intake::new(port)), table, door };
+        Self { state: Mutex::new(state), settings, budget }
     }
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.budget.counters
     }
 
-    /// Waits for a datagram and routes it. `None`: the socket is not in use any more.
+    /// Waits for datagrams, or answers of the network, and routes them; `wakes` are to be woken
+    /// then. Returns how many they were; `None`: the socket is not in use any more.
     pub(crate) fn poll_route(
         &self,
         cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<Option<io::Result<Wakes>>> {
+        arrivals: &mut Arrivals,
+        wakes: &mut Wakes,
+    ) -> Poll<Option<io::Result<usize>>> {
         let mut state = self.state();
-        let Some(io) = &state.io else { return Poll::Ready(None) };
-        let mut datagram = ReadBuf::new(buffer);
-        let received = ready!(io.poll_recv_from(cx, &mut datagram));
-        let routed = received.map(|from| self.route(&mut state, from, datagram.filled()));
-        Poll::Ready(Some(routed))
+        let Some(io) = &mut state.io else { return Poll::Ready(None) };
+        let is_answered = io.poll_answers(cx).is_ready();
+        let (received, answers) = (io.poll_recv(cx, arrivals), io.answers_when_read(arrivals));
+        let count = match received {
+            Poll::Ready(Ok(())) => {
+                Ok(arrivals.runs().map(|run| self.route(&mut state, &run, wakes)).sum::<usize>())
+            }
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending if answers.is_empty() && !is_answered => return Poll::Pending,
+            Poll::Pending => Ok(0),
+        };
+        self.end_refused(&mut state, &answers, wakes);
+        Poll::Ready(Some(count.map(|count| count + answers.len())))
     }
 
     /// Waits for a newcomer.
     pub(crate) fn poll_accept(&self, cx: &Context<'_>) -> Poll<Result<Row>> {
         let mut state = self.state();
-        if let Some((remote, id, inbox)) = state.table.accept() {
-            return Poll::Ready(Ok(Row { remote, id, inbox: inbox.clone() }));
+        if let Some((remote, id, known)) = state.table.accept() {
+            let Known { inbox, here } = known;
+            return Poll::Ready(Ok(Row { remote, id, inbox: inbox.clone(), here: *here }));
         }
         if state.io.is_none() {
             return Poll::Ready(Err(Error::Finished));
         }
         let waker = Some(cx.waker().clone());
-        let before = std::mem::replace(&mut state.door, Door::Open(waker));
+        let before = mem::replace(&mut state.door, Door::Open(waker));
         drop(state);
         drop(before);
         Poll::Pending
@@ -100,15 +123,24 @@ impl Switch {
     /// Adds a conn that is dialled.
     pub(crate) fn dial(&self, remote: SocketAddr, limits: Settings) -> Result<Row> {
         let inbox = Arc::new(Inbox::new(limits, self.budget.clone()));
+        let mut wakes = Wakes::default();
         let mut state = self.state();
-        let dialled = state.table.dial(remote, inbox.clone());
-        if state.io.is_none() {
-            inbox.cut();
+        match &mut state.io {
+            // What an earlier conn with this peer was answered must not end this one.
+            Some(io) => {
+                let answers = io.all_answers();
+                self.end_refused(&mut state, &answers, &mut wakes);
+            }
+            None => drop(inbox.cut(End::Lost)),
         }
+        let dialled = state.table.dial(remote, Known { inbox: inbox.clone(), here: None });
         drop(state);
-        let (id, evicted) = dialled.map_err(|refusal| busy(remote, refusal))?;
-        Wakes([evicted.and_then(|inbox| self.evict(&inbox)), None]).wake();
-        Ok(Row { remote, id, inbox })
+        if let Ok((_, Some(evicted))) = &dialled {
+            self.evict(&evicted.inbox, &mut wakes);
+        }
+        wakes.wake();
+        let (id, _) = dialled.map_err(|refusal| busy(remote, refusal))?;
+        Ok(Row { remote, id, inbox, here: None })
     }
 
     /// Removes a conn whose halves are dropped.
@@ -120,7 +152,7 @@ impl Switch {
     /// Stops accepting, and drops whoever has not been accepted.
     pub(crate) fn shut(&self) {
         let mut state = self.state();
-        let door = std::mem::replace(&mut state.door, Door::Shut);
+        let door = mem::replace(&mut state.door, Door::Shut);
         let dismissed = state.table.dismiss();
         drop(state);
         drop((door, dismissed));
@@ -153,41 +185,66 @@ impl Switch {
             Door::Shut => None,
         };
         drop((state, io));
-        let readers = conns.iter().filter_map(|inbox| inbox.cut());
+        let readers = conns.iter().filter_map(|known| known.inbox.cut(End::Lost));
         readers.chain(listener).for_each(Waker::wake);
     }
 
-    fn route(&self, state: &mut State, from: SocketAddr, message: &[u8]) -> Wakes {
-        let from = canonical(from);
-        match state.table.hear(from).map(|inbox| inbox.push(message)) {
-            Some(Pushed::Queued(reader)) => Wakes([reader, None]),
-            Some(Pushed::Dropped) => Wakes::NONE,
-            None => self.greet(state, from, message),
+    /// Returns how many messages they were.
+    fn route(&self, state: &mut State, run: &Run<'_>, wakes: &mut Wakes) -> usize {
+        let (from, mut count) = (canonical(run.from), 0);
+        for messages in run.groups() {
+            count += messages.count();
+            match state.table.hear(from).map(|known| known.inbox.push(messages)) {
+                Some(Pushed::Queued(reader)) => wakes.extend(reader),
+                Some(Pushed::Dropped) => (),
+                None => self.greet(state, from, run.here, messages, wakes),
+            }
         }
+        count
     }
 
-    fn greet(&self, state: &mut State, from: SocketAddr, message: &[u8]) -> Wakes {
+    fn greet(
+        &self,
+        state: &mut State,
+        from: SocketAddr,
+        here: Option<IpAddr>,
+        messages: Equals<'_>,
+        wakes: &mut Wakes,
+    ) {
         let counters = self.counters();
         // Nobody can be answered at port 0.
         let (Door::Open(listener), 1..) = (&mut state.door, from.port()) else {
-            counters.messages_rejected.add(1);
-            return Wakes::NONE;
+            counters.messages_rejected.add(messages.count() as u64);
+            return;
         };
         let inbox = Arc::new(Inbox::new(self.settings, self.budget.clone()));
-        let Pushed::Queued(_) = inbox.push(message) else { return Wakes::NONE };
-        match state.table.greet(from, inbox) {
-            Ok(evicted) => Wakes([listener.take(), evicted.and_then(|inbox| self.evict(&inbox))]),
-            // The inbox, which is dropped, counts the message.
-            Err(Full) => {
-                counters.conns_refused.add(1);
-                Wakes::NONE
+        let Pushed::Queued(_) = inbox.push(messages) else { return };
+        match state.table.greet(from, Known { inbox, here }) {
+            Ok(evicted) => {
+                wakes.extend(listener.take());
+                evicted.iter().for_each(|known| self.evict(&known.inbox, wakes));
             }
+            // The inbox, which is dropped, counts the messages.
+            Err(Full) => counters.conns_refused.add(1),
         }
     }
 
-    fn evict(&self, inbox: &Inbox) -> Option<Waker> {
+    fn evict(&self, inbox: &Inbox, wakes: &mut Wakes) {
         self.counters().conns_evicted.add(1);
-        inbox.cut()
+        wakes.extend(inbox.cut(End::Lost));
+    }
+
+    /// Counts what did not get through, and ends the conns with those who have no such port.
+    fn end_refused(&self, state: &mut State, answers: &[Answer], wakes: &mut Wakes) {
+        for answer in answers {
+            self.counters().messages_unsent.add(1);
+            tracing::debug!(?answer, "the network did not deliver a datagram");
+            if answer.is_refusal
+                && let Some(known) = state.table.end(canonical(answer.to))
+            {
+                wakes.extend(known.inbox.cut(End::Refused));
+            }
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -196,10 +253,13 @@ impl Switch {
 }
 
 impl Wakes {
-    const NONE: Self = Self([None, None]);
+    fn extend(&mut self, waker: Option<Waker>) {
+        self.0.extend(waker);
+    }
 
-    pub(crate) fn wake(self) {
-        self.0.into_iter().flatten().for_each(Waker::wake);
+    /// Wakes them all, and is empty then.
+    pub(crate) fn wake(&mut self) {
+        self.0.drain(..).for_each(Waker::wake);
     }
 }
 

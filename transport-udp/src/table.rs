@@ -106,6 +106,11 @@ impl<T> Table<T> {
         self.take(remote)
     }
 
+    /// Removes the conn with this peer, whichever it is.
+    pub(crate) fn end(&mut self, remote: SocketAddr) -> Option<T> {
+        self.take(remote)
+    }
+
     /// Removes all conns that nobody has accepted.
     pub(crate) fn dismiss(&mut self) -> Vec<T> {
         let waiting: Vec<SocketAddr> = self.waiting.values().copied().collect();
