@@ -2,11 +2,26 @@
 
 use std::{io, net::SocketAddr};
 
-use rumormill_transport_api::{Addr, FrameReader, FrameWriter, Info, Result};
+use rumormill_transport_api::{Addr, Caps, FrameReader, FrameWriter, Info, Result};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use crate::{FACTORY, Settings, TcpConn};
+
+/// A connected stream, set up, and its two ends.
+pub(crate) struct Connected {
+    pub(crate) stream: TcpStream,
+    pub(crate) local: SocketAddr,
+    pub(crate) peer: SocketAddr,
+}
+
+impl Connected {
+    /// What is known of it as a conn of the transport `scheme`.
+    pub(crate) fn info(&self, scheme: &str, caps: Caps) -> Result<Info> {
+        let end = |end: SocketAddr| Addr::new(scheme, &end.to_string());
+        Ok(Info::new(end(self.local)?, end(self.peer)?, caps))
+    }
+}
 
 /// Sets up `stream`. It fails if the peer is gone already, on some systems.
 pub(crate) fn prepare(stream: &TcpStream, settings: &Settings) -> io::Result<()> {
@@ -20,19 +35,15 @@ pub(crate) fn prepare(stream: &TcpStream, settings: &Settings) -> io::Result<()>
     Ok(())
 }
 
-/// The conn over `stream`, between these ends.
-pub(crate) fn conn(stream: TcpStream, local: Addr, remote: Addr, settings: &Settings) -> TcpConn {
-    let (reader, writer) = stream.into_split();
-    TcpConn {
-        info: Info::new(local, remote, settings.caps()),
+/// The conn over a connected stream.
+pub(crate) fn conn(connected: Connected, settings: &Settings) -> Result<TcpConn> {
+    let info = connected.info(FACTORY.scheme, settings.caps())?;
+    let (reader, writer) = connected.stream.into_split();
+    Ok(TcpConn {
+        info,
         reader: FrameReader::new(reader, settings.framing),
         writer: FrameWriter::new(writer, settings.framing),
-    }
-}
-
-/// The address of one end.
-pub(crate) fn addr(end: SocketAddr) -> Result<Addr> {
-    Addr::new(FACTORY.scheme, &end.to_string())
+    })
 }
 
 #[cfg(test)]

@@ -2,23 +2,22 @@
 
 use std::{collections::VecDeque, io, net::SocketAddr};
 
-use rumormill_transport_api::{Addr, Error, HostPort, Result};
-use tokio::net::{TcpStream, lookup_host};
+use rumormill_transport_api::{Addr, Error, HostPort, Result, race};
+use tokio::net::lookup_host;
 
 use crate::{
-    Settings, TcpConn,
-    conn::{addr, conn, prepare},
-    race,
+    Settings,
+    conn::{Connected, prepare},
 };
 
-pub(crate) async fn dial(to: &Addr, settings: Settings) -> Result<TcpConn> {
+/// Connects to the host in `to`, at whichever of its addresses answers first.
+pub(crate) async fn dial(to: &Addr, settings: Settings) -> Result<Connected> {
     let host_port = HostPort::parse_to_dial(to)?;
     let connected = match resolve(host_port).await {
         Ok(addrs) => race::race(addrs, move |addr| connect(addr, settings)).await,
         Err(error) => Err(error),
     };
-    let (stream, local, peer) = connected.map_err(|source| failure(to, source))?;
-    Ok(conn(stream, addr(local)?, addr(peer)?, &settings))
+    connected.map_err(|source| failure(to, source))
 }
 
 /// The addresses of a host, in the order to try them.
@@ -29,10 +28,7 @@ pub(crate) async fn resolve(host_port: HostPort) -> io::Result<VecDeque<SocketAd
     }
 }
 
-async fn connect(
-    to: SocketAddr,
-    settings: Settings,
-) -> io::Result<(TcpStream, SocketAddr, SocketAddr)> {
+async fn connect(to: SocketAddr, settings: Settings) -> io::Result<Connected> {
     let stream = settings.socket(to)?.connect(to).await?;
     let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
     // The kernel may choose the very port that is dialled, and TCP then connects it to itself.
@@ -40,7 +36,7 @@ async fn connect(
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     prepare(&stream, &settings)?;
-    Ok((stream, local, peer))
+    Ok(Connected { stream, local, peer })
 }
 
 fn failure(addr: &Addr, source: io::Error) -> Error {

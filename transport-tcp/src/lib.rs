@@ -15,14 +15,19 @@
 //!   leaves half a message behind. Dropping a reader with unread input makes the kernel reset the
 //!   conn once the writer is gone too.
 //!
+//! The feature `tls` adds the scheme `tls`, which encrypts and proves who is there; see the module
+//! `tls`. Without it nothing of TLS is compiled.
+//!
 //! Settings and their defaults are the fields of [`Settings`]; the same names are options in
 //! addresses and configuration.
 
 mod conn;
 mod dial;
 mod listen;
-mod race;
 mod settings;
+
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use listen::TcpPort;
 pub use settings::Settings;
@@ -83,7 +88,7 @@ impl Transport for Tcp {
         target.refuse_expectation()?;
         target.refuse_from()?;
         let settings = self.settings.with(target.addr.options())?;
-        dial::dial(&target.addr, settings).await
+        conn::conn(dial::dial(&target.addr, settings).await?, &settings)
     }
 
     async fn listen(&self, addr: &Addr) -> Result<TcpPort> {

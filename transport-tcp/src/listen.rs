@@ -6,23 +6,52 @@ use rumormill_transport_api::{Addr, Counters, Error, HostPort, Listener, Result}
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{
-    Settings, TcpConn, TcpReader, TcpWriter,
-    conn::{addr, conn, prepare},
+    FACTORY, Settings, TcpConn, TcpReader, TcpWriter,
+    conn::{Connected, conn, prepare},
     dial::resolve,
 };
 
 /// The [`Listener`] of a [`Tcp`](crate::Tcp) transport.
 #[derive(Debug)]
-pub struct TcpPort {
+pub struct TcpPort(Port);
+
+impl TcpPort {
+    pub(crate) async fn bind(
+        at: &Addr,
+        settings: Settings,
+        counters: Arc<Counters>,
+    ) -> Result<Self> {
+        Ok(Self(Port::bind(FACTORY.scheme, at, settings, counters).await?))
+    }
+}
+
+impl Listener for TcpPort {
+    type Reader = TcpReader;
+    type Writer = TcpWriter;
+
+    fn addr(&self) -> &Addr {
+        &self.0.addr
+    }
+
+    async fn accept(&mut self) -> Result<TcpConn> {
+        // Cancel-safe: the port's accept is, and nothing is awaited after it.
+        conn(self.0.accept().await?, &self.0.settings)
+    }
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub(crate) struct Port {
     socket: TcpListener,
-    addr: Addr,
+    pub(crate) addr: Addr,
     settings: Settings,
     counters: Arc<Counters>,
 }
 
-impl TcpPort {
+impl Port {
     /// Binds the first address of the host that can be bound.
     pub(crate) async fn bind(
+        scheme: &str,
         at: &Addr,
         settings: Settings,
         counters: Arc<Counters>,
@@ -36,36 +65,27 @@ impl TcpPort {
             }
         }
         let (socket, bound) = result.map_err(|e| failure(at, e))?;
-        Ok(Self { socket, addr: addr(bound)?, settings, counters })
+        Ok(Self { socket, addr: Addr::new(scheme, &bound.to_string())?, settings, counters })
     }
 
-    fn conn(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<TcpConn> {
-        prepare(&stream, &self.settings)?;
-        let local = addr(stream.local_addr()?).map_err(io::Error::other)?;
-        let remote = addr(peer).map_err(io::Error::other)?;
-        Ok(conn(stream, local, remote, &self.settings))
-    }
-}
-
-impl Listener for TcpPort {
-    type Reader = TcpReader;
-    type Writer = TcpWriter;
-
-    fn addr(&self) -> &Addr {
-        &self.addr
-    }
-
-    async fn accept(&mut self) -> Result<TcpConn> {
+    /// The next stream whose peer has not left yet. Cancel-safe.
+    pub(crate) async fn accept(&mut self) -> Result<Connected> {
         loop {
             // Cancel-safe: tokio's accept is, and nothing is awaited after it.
             let accepted = self.socket.accept().await;
-            let set_up = |(stream, peer)| self.conn(stream, peer).map_err(left_early);
+            let set_up = |(stream, peer)| self.set_up(stream, peer).map_err(left_early);
             match accepted.and_then(set_up) {
-                Ok(conn) => return Ok(conn),
+                Ok(connected) => return Ok(connected),
                 Err(error) if is_the_peers(&error) => self.counters.conns_vanished.add(1),
                 Err(error) => return Err(Error::io(format!("accepting at {}", self.addr), error)),
             }
         }
+    }
+
+    fn set_up(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<Connected> {
+        prepare(&stream, &self.settings)?;
+        let local = stream.local_addr()?;
+        Ok(Connected { stream, local, peer })
     }
 }
 

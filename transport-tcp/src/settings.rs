@@ -72,6 +72,11 @@ impl Settings {
             return Ok(self);
         }
         options.check(Self::OPTIONS)?;
+        self.overridden(options)
+    }
+
+    /// As [`with`](Self::with), among options that others understand.
+    pub(crate) fn overridden(self, options: &Options) -> Result<Self> {
         Ok(Self {
             backlog: options.number("backlog", 1..=65_535)?.unwrap_or(self.backlog),
             framing: self.framing.with(options)?,
