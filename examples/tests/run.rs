@@ -40,11 +40,25 @@ fn hello_over_mem() {
     check_bad_network("mem://hello");
 }
 
+#[cfg(feature = "quic")]
+#[test]
+fn hello_over_quic() {
+    check("quic://", "quic://127.0.0.1:0");
+    check_bad_network("quic://127.0.0.1:0");
+}
+
 #[cfg(feature = "tcp")]
 #[test]
 fn hello_over_tcp() {
     check("tcp://", "tcp://127.0.0.1:0");
     check_bad_network("tcp://127.0.0.1:0");
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn hello_over_tls() {
+    check("tls://", "tls://127.0.0.1:0");
+    check_bad_network("tls://127.0.0.1:0");
 }
 
 #[cfg(feature = "udp")]

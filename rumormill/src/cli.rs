@@ -1,6 +1,10 @@
 //! The command line: data on standard output, messages on standard error, exit codes 0, 1 and 2.
 
 mod bench;
+#[cfg(feature = "identity")]
+mod id;
+#[cfg(feature = "identity")]
+mod keygen;
 mod ping;
 mod serve;
 mod transports;
@@ -13,7 +17,12 @@ mod report;
 mod histogram;
 mod probe;
 
+#[cfg(not(feature = "identity"))]
+mod anonymous;
 mod error;
+#[cfg(feature = "identity")]
+mod identity;
+mod log;
 mod output;
 mod patience;
 mod peer;
@@ -24,7 +33,10 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
+use tracing::level_filters::LevelFilter;
 
+#[cfg(not(feature = "identity"))]
+use self::anonymous as identity;
 use self::error::{Error, Result};
 
 /// Messages over whatever transport an address names.
@@ -39,12 +51,21 @@ use self::error::{Error, Result};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// What transports report by themselves, from this level up: off, error, warn, info, debug, trace
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn", value_parser = log::level)]
+    log: LevelFilter,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Measure how many messages a second a `serve` echoes, and how long a round trip takes
     Bench(bench::Args),
+    /// Print the node id of a key
+    #[cfg(feature = "identity")]
+    Id(id::Args),
+    /// Make a key, and so a new node
+    #[cfg(feature = "identity")]
+    Keygen(keygen::Args),
     /// Send messages to a `serve` and time the answers
     Ping(ping::Args),
     /// Listen, and send every message back
@@ -55,7 +76,8 @@ enum Command {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
+    let Cli { command, log } = Cli::parse();
+    log::show(log);
     run(command).unwrap_or_else(|error| error.report())
 }
 
@@ -72,7 +94,7 @@ impl Command {
     fn runtime(&self) -> Result<Runtime> {
         let mut builder = match self {
             Self::Serve(_) => Builder::new_multi_thread(),
-            Self::Bench(_) | Self::Ping(_) | Self::Transports(_) => Builder::new_current_thread(),
+            _ => Builder::new_current_thread(),
         };
         builder.enable_all().build().map_err(|source| Error::Start { source })
     }
@@ -80,6 +102,10 @@ impl Command {
     async fn run(self) -> Result<ExitCode> {
         match self {
             Self::Bench(args) => bench::run(args).await,
+            #[cfg(feature = "identity")]
+            Self::Id(args) => id::run(&args),
+            #[cfg(feature = "identity")]
+            Self::Keygen(args) => keygen::run(&args),
             Self::Ping(args) => ping::run(args).await,
             Self::Serve(args) => serve::run(args).await,
             Self::Transports(args) => transports::run(&args),

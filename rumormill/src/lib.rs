@@ -4,12 +4,14 @@
 //! cargo feature of this crate brings one of them, and a crate from elsewhere that a program names
 //! in its code (`use my_transport as _;`) brings another.
 //!
-//! | feature and scheme | carrier |
-//! |---|---|
-//! | `mem` | channels within the process |
-//! | `tcp` | TCP |
-//! | `udp` | UDP, a message in a datagram |
-//! | `unix` | Unix sockets, on this machine |
+//! | feature and scheme | carrier | encrypts, and proves both sides |
+//! |---|---|---|
+//! | `mem` | channels within the process | no |
+//! | `quic` | QUIC, a stream for each conn | yes |
+//! | `tcp` | TCP | no |
+//! | `tls` | TLS 1.3 over TCP; brings `tcp` too | yes |
+//! | `udp` | UDP, a message in a datagram | no |
+//! | `unix` | Unix sockets, on this machine | no |
 //!
 //! ```
 //! use rumormill::{
@@ -38,9 +40,61 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Who is there
+//!
+//! A transport that encrypts proves both sides to each other, so it has to be told who this node
+//! is: its key, which [`Registry::with_credentials`] gives to all transports at once. The key *is*
+//! the node. Who knows its [`NodeId`](transport::NodeId) can insist on it, and who does not is told
+//! who answered, by [`Info::proof`](transport::Info). The module `identity` has keys, their files,
+//! and in their place the files of an ordinary authority; its feature has the same name, and comes
+//! with `tls` and `quic`.
+//!
+//! ```
+//! # #[cfg(feature = "identity")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use rumormill::{
+//!     Addr, Batch, Reader, Target, Writer,
+//!     identity::SecretKey,
+//!     transport::{Expect, Limits, Proof, serve},
+//! };
+//!
+//! let (alice, bob) = (SecretKey::generate(), SecretKey::generate());
+//! let of_alice = rumormill::registry()?.with_credentials(alice.credentials().into());
+//! let of_bob = rumormill::registry()?.with_credentials(bob.credentials().into());
+//!
+//! for addr in ["tls://127.0.0.1:0", "quic://127.0.0.1:0"] {
+//!     let addr: Addr = addr.parse()?;
+//! #   if !of_alice.contains(addr.scheme()) { continue }
+//!     let listener = of_alice.listen(&addr).await?;
+//!     let server = serve(listener, Limits::default(), async |peer, _| match &peer.proof {
+//!         Some(Proof::Node(node)) => Some(format!("you are {node}").into()),
+//!         _ => None,
+//!     });
+//!
+//!     let expect = Expect::Node(alice.node());
+//!     let target = Target { expect, ..Target::new(server.addr().clone()) };
+//!     let mut conn = of_bob.dial(&target).await?;
+//!     let mut batch = Batch::default();
+//!     batch.push("who am I?");
+//!     conn.writer.send(&mut batch).await?;
+//!
+//!     let mut answers = Vec::new();
+//!     conn.reader.recv(&mut answers).await?;
+//!     assert_eq!(answers, [format!("you are {}", bob.node())]);
+//! }
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "identity"))]
+//! # fn main() {}
+//! ```
 
 mod transports;
 
+/// Who a node is: keys, their files, and what they prove a node with.
+#[cfg(feature = "identity")]
+pub use rumormill_identity as identity;
 pub use rumormill_registry::{Error as RegistryError, Registry};
 /// The contract between transports and their users, whole.
 pub use rumormill_transport_api as transport;
@@ -48,6 +102,9 @@ pub use rumormill_transport_api::{Addr, Batch, Listener, Reader, Target, Transpo
 
 /// The transports of this program: those of the cargo features that are on, and all others that it
 /// links.
+///
+/// Those that prove who this node is can be used once it has
+/// [credentials](Registry::with_credentials).
 ///
 /// # Errors
 /// [`RegistryError::Duplicate`] and [`RegistryError::Malformed`], which no transport of this crate

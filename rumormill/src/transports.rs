@@ -5,6 +5,9 @@
 
 #[cfg(feature = "mem")]
 use rumormill_transport_mem as _;
+#[cfg(feature = "quic")]
+use rumormill_transport_quic as _;
+// With the feature `tls` it brings both `tcp` and `tls`.
 #[cfg(feature = "tcp")]
 use rumormill_transport_tcp as _;
 #[cfg(feature = "udp")]
@@ -13,8 +16,14 @@ use rumormill_transport_udp as _;
 use rumormill_transport_unix as _;
 
 /// Every scheme, and the cargo feature that brings it.
-pub(crate) const FEATURES: &[(&str, &str)] =
-    &[("mem", "mem"), ("tcp", "tcp"), ("udp", "udp"), ("unix", "unix")];
+pub(crate) const FEATURES: &[(&str, &str)] = &[
+    ("mem", "mem"),
+    ("quic", "quic"),
+    ("tcp", "tcp"),
+    ("tls", "tls"),
+    ("udp", "udp"),
+    ("unix", "unix"),
+];
 
 #[cfg(test)]
 mod tests {

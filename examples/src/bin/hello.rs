@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p rumormill-examples --bin hello -- tcp://127.0.0.1:0`
 //!
+//! Each run is a new node, with a key that only transports use which encrypt, `tls://` and `quic://`.
+//!
 //! With `--drop 30 --delay 20ms` the same happens in a bad network: of the messages that arrive,
 //! 30 of 100 are lost, and the others come 20 ms later.
 #![expect(clippy::print_stdout, reason = "a program shows what it did")]
@@ -11,6 +13,7 @@ use std::{collections::BTreeSet, env, error::Error, process::ExitCode, time::Dur
 use bytes::Bytes;
 use rumormill::{
     Addr, Batch, Listener, Reader, Transport, Writer,
+    identity::SecretKey,
     transport::{OptionSpec, Options},
 };
 use rumormill_transport_conformance::{Faults, Faulty};
@@ -37,18 +40,27 @@ async fn run(arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Erro
 
 async fn hello(addr: &str) -> Result<(), Box<dyn Error>> {
     let addr: Addr = addr.parse()?;
-    let registry = rumormill::registry()?;
+    let key = SecretKey::generate();
+    let registry = rumormill::registry()?.with_credentials(key.credentials().into());
     let mut listener = registry.listen(&addr).await?;
+    let target = listener.addr().clone().into();
 
-    let mut dialer = registry.dial(&listener.addr().clone().into()).await?;
-    let mut batch: Batch = ["hello", "world"].into_iter().collect();
-    dialer.writer.send(&mut batch).await?;
-
-    let mut accepted = listener.accept().await?;
-    let mut messages = Vec::new();
-    while messages.len() < 2 {
-        accepted.reader.recv(&mut messages).await?;
-    }
+    let dialer = async {
+        let mut conn = registry.dial(&target).await?;
+        let mut batch: Batch = ["hello", "world"].into_iter().collect();
+        conn.writer.send(&mut batch).await?;
+        Ok::<_, Box<dyn Error>>(conn)
+    };
+    let acceptor = async {
+        let mut conn = listener.accept().await?;
+        let mut messages = Vec::new();
+        while messages.len() < 2 {
+            conn.reader.recv(&mut messages).await?;
+        }
+        Ok((conn, messages))
+    };
+    // Side by side, because a handshake takes both of them.
+    let (_dialed, (accepted, messages)) = tokio::try_join!(dialer, acceptor)?;
     println!("{} received {messages:?} from {}", accepted.info.local, accepted.info.remote);
     Ok(())
 }
@@ -57,13 +69,20 @@ async fn hello(addr: &str) -> Result<(), Box<dyn Error>> {
 /// again.
 async fn hello_despite(faults: Faults, addr: &str) -> Result<(), Box<dyn Error>> {
     let addr: Addr = addr.parse()?;
-    let transport = rumormill::registry()?.transport(addr.scheme())?;
+    let registry = rumormill::registry()?;
+    let registry = registry.with_credentials(SecretKey::generate().credentials().into());
+    let transport = registry.transport(addr.scheme())?;
     let faulty = Faulty::new(transport.clone(), faults);
     let mut listener = faulty.listen(&addr).await?;
+    let target = listener.addr().clone().into();
 
-    let mut dialer = transport.dial(&listener.addr().clone().into()).await?;
-    greet(&mut dialer.writer).await?;
-    let mut accepted = listener.accept().await?;
+    let dialer = async {
+        let mut conn = transport.dial(&target).await?;
+        greet(&mut conn.writer).await?;
+        Ok::<_, Box<dyn Error>>(conn)
+    };
+    let acceptor = async { Ok(listener.accept().await?) };
+    let (mut dialer, mut accepted) = tokio::try_join!(dialer, acceptor)?;
     let mut messages = BTreeSet::new();
     for _ in 0..ATTEMPTS {
         collect(&mut accepted.reader, &mut messages, faults.delay + PATIENCE).await?;

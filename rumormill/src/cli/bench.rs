@@ -9,8 +9,14 @@ use rumormill::{
 use tokio::time::{Instant, interval_at, sleep_until};
 
 use super::{
-    Error, Result, flight::Flight, output, patience::Patience, peer, plan::Plan, quantity,
-    report::Report, signals::Signals,
+    Error, Result,
+    flight::Flight,
+    output,
+    peer::{self, Peer},
+    plan::Plan,
+    quantity,
+    report::Report,
+    signals::Signals,
 };
 
 #[derive(Debug, clap::Args)]
@@ -20,8 +26,6 @@ back. SIGINT ends it early and prints what was measured.
 
 Example: rumormill bench tcp://127.0.0.1:7946 --size 64KiB --seconds 2")]
 pub(crate) struct Args {
-    /// Where a `serve` listens
-    addr: Addr,
     /// Bytes of a message, at least 8
     #[arg(short, long, default_value = "1KiB", value_parser = quantity::message_size)]
     size: usize,
@@ -35,21 +39,21 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    patience: Patience,
+    peer: Peer,
 }
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
-    let timeouts = args.patience.timeouts();
-    let mut conn = peer::dial(&args.addr, args.size, timeouts).await?;
+    let (addr, timeouts) = (&args.peer.addr, args.peer.timeouts());
+    let mut conn = args.peer.dial(args.size).await?;
     let mut signals = Signals::new()?;
     let plan = Plan::new(args.size, args.batch as usize, conn.info.caps);
-    let measurement = Measurement { addr: &args.addr, plan, timeouts, seconds: args.seconds };
+    let measurement = Measurement { addr, plan, timeouts, seconds: args.seconds };
     let report = measurement.run(&mut conn, &mut signals).await?;
-    peer::close(conn.writer, timeouts).await;
     match args.json {
         true => output::line(report.value())?,
         false => output::line(report.text())?,
     }
+    peer::close(conn, timeouts).await;
     Ok(ExitCode::SUCCESS)
 }
 

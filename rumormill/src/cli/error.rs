@@ -14,15 +14,30 @@ pub(crate) enum Error {
     /// What an open conn reported.
     #[error(transparent)]
     Contract(#[from] api::Error),
+    /// A key or certificate that cannot be read or written.
+    #[cfg(feature = "identity")]
+    #[error(transparent)]
+    Identity(#[from] rumormill::identity::Error),
     /// A signal came too early.
     #[error("interrupted before anything was measured")]
     Interrupted,
     /// The peer sent something that was never sent to it.
     #[error("{addr} does not echo; run `rumormill serve` there")]
     NoEcho { addr: Addr },
+    /// Authorities that nothing would be checked against.
+    #[cfg(feature = "identity")]
+    #[error(
+        "--ca has no use: nothing is proven at {addr}; leave --ca, --cert and --key out, or choose \
+         a transport that `rumormill transports` calls secure"
+    )]
+    NothingProven { addr: Addr },
     /// Standard output takes no more.
     #[error("writing to standard output failed")]
     Output { source: io::Error },
+    /// Files of an authority that can be read, and are of no use to a transport.
+    #[cfg(feature = "identity")]
+    #[error("{files} {problem}")]
+    Pki { files: String, problem: Box<str> },
     /// What the registry or a transport reported before anything was open.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -59,10 +74,15 @@ impl Error {
     fn is_usage(&self) -> bool {
         match self {
             Self::Registry(RegistryError::Transport(error)) | Self::Contract(error) => {
-                matches!(error, api::Error::Address { .. } | api::Error::Option { .. })
+                use api::Error::{Address, Option, Unsupported};
+                matches!(error, Address { .. } | Option { .. } | Unsupported { .. })
             }
             Self::Registry(error) => matches!(error, RegistryError::Unknown { .. }),
+            #[cfg(feature = "identity")]
+            Self::NothingProven { .. } => true,
             Self::TooLong { .. } => true,
+            #[cfg(feature = "identity")]
+            Self::Identity(_) | Self::Pki { .. } => false,
             Self::Interrupted
             | Self::NoEcho { .. }
             | Self::Output { .. }

@@ -3,37 +3,96 @@
 use std::{future::Future, time::Duration};
 
 use rumormill::{
-    Addr, Writer,
-    transport::{self as api, AnyConn, AnyWriter, Caps, Timeouts},
+    Addr, Reader, Target, Writer,
+    transport::{self as api, AnyConn, End, Expect, Info, NodeId, Proof, Timeouts, excerpt},
 };
-use tokio::time::timeout;
+use tokio::{task::yield_now, time::timeout};
 
-use super::{Error, Result, output};
+use super::{
+    Error, Result,
+    identity::{Identity, Tell},
+    output,
+    patience::Patience,
+};
 
-/// Dials `addr` to send messages of `size` bytes.
-///
-/// # Errors
-/// [`Error::TooLong`] if the conn cannot carry them.
-pub(crate) async fn dial(addr: &Addr, size: usize, timeouts: Timeouts) -> Result<AnyConn> {
-    let registry = rumormill::registry()?;
-    let doing = || format!("dialling {addr}");
-    let conn = within(timeouts.dial, doing, registry.dial(&addr.clone().into())).await?;
-    let Caps { max_message: max, packet, .. } = conn.info.caps;
-    if max < size {
-        return Err(Error::TooLong { addr: addr.clone(), max, size });
-    }
-    if packet < size {
-        output::note(format_args!(
-            "messages of {size} bytes exceed a packet of {packet}: one lost piece loses a message"
-        ));
-    }
-    Ok(conn)
+/// Whom to talk to, and on what terms.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Peer {
+    /// Where a `serve` listens
+    pub(crate) addr: Addr,
+    #[command(flatten)]
+    patience: Patience,
+    /// The node that must answer [default: anybody, and who it was is told]
+    #[arg(long, value_name = "NODEID", conflicts_with = "expect_name")]
+    expect: Option<NodeId>,
+    /// With --ca: the name that must be in the peer's certificate [default: the host of ADDR]
+    #[arg(long, value_name = "NAME")]
+    expect_name: Option<String>,
+    #[command(flatten)]
+    identity: Identity,
 }
 
-/// Says goodbye. Whether the peer hears it makes no difference any more.
-pub(crate) async fn close(mut writer: AnyWriter, timeouts: Timeouts) {
+impl Peer {
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.patience.timeouts()
+    }
+
+    /// Dials to send messages of `size` bytes.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] if the conn cannot carry them.
+    pub(crate) async fn dial(&self, size: usize) -> Result<AnyConn> {
+        let (target, addr) = (self.target(), &self.addr);
+        let registry = self.identity.registry(std::slice::from_ref(addr), Tell::New)?;
+        let doing = || format!("dialling {addr}");
+        let conn = within(self.timeouts().dial, doing, registry.dial(&target)).await?;
+        let max = conn.info.caps.max_message;
+        if max < size {
+            return Err(Error::TooLong { addr: addr.clone(), max, size });
+        }
+        if target.expect == Expect::Any {
+            self.tell_who_answered(&conn.info);
+        }
+        Ok(conn)
+    }
+
+    fn target(&self) -> Target {
+        let expect = match (self.expect, &self.expect_name) {
+            (Some(node), _) => Expect::Node(node),
+            (None, Some(name)) => Expect::Name(name.as_str().into()),
+            (None, None) => Expect::Any,
+        };
+        Target { expect, ..Target::new(self.addr.clone()) }
+    }
+
+    /// Only what can be expected the next time is worth a line.
+    fn tell_who_answered(&self, info: &Info) {
+        let who = match &info.proof {
+            Some(Proof::Node(node)) => node.to_string(),
+            Some(Proof::Name(name)) => excerpt(name),
+            Some(Proof::Process { .. }) | None => return,
+        };
+        output::note(format_args!("{} proved to be {who}", self.addr));
+    }
+}
+
+/// Says goodbye and hears the peer out, so that it need not wait for somebody who is gone. What
+/// fails here makes no difference any more.
+pub(crate) async fn close(conn: AnyConn, timeouts: Timeouts) {
+    let AnyConn { info, mut reader, mut writer } = conn;
     let closed = timeout(timeouts.write, writer.close()).await;
-    drop(closed);
+    if matches!(closed, Ok(Ok(()))) && info.caps.end != End::None {
+        let mut ignored = Vec::new();
+        let hear_out = async {
+            while reader.recv(&mut ignored).await.is_ok() {
+                ignored.clear();
+            }
+        };
+        drop(timeout(FAREWELL, hear_out).await);
+    }
+    drop((reader, writer));
+    // Carriers with a task for each connection have it say goodbye now, before all tasks end.
+    yield_now().await;
 }
 
 /// Waits for `work`, but no longer than `after`.
@@ -53,3 +112,6 @@ where
         Err(_) => Err(api::Error::Timeout { doing: doing().into(), after }.into()),
     }
 }
+
+/// How long a peer may take to end its side. Peers further away than that notice by themselves.
+const FAREWELL: Duration = Duration::from_millis(200);

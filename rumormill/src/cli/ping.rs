@@ -3,7 +3,7 @@
 use std::{cell::RefCell, future::pending, process::ExitCode, time::Duration};
 
 use rumormill::{
-    Addr, Batch, Reader, Writer,
+    Batch, Reader, Writer,
     transport::{AnyReader, AnyWriter, Timeouts},
 };
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -12,8 +12,7 @@ use super::{
     Result,
     error::with_causes,
     output,
-    patience::Patience,
-    peer,
+    peer::{self, Peer},
     pings::{Answer, Kind, Pings},
     probe, quantity,
     signals::Signals,
@@ -25,8 +24,6 @@ Exits with 0 if at least one answer came, 1 if none. SIGINT ends it and prints t
 
 Example: rumormill ping udp://127.0.0.1:7946 -c 4 -i 200ms")]
 pub(crate) struct Args {
-    /// Where a `serve` listens
-    addr: Addr,
     /// How many messages to send [default: until a signal]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -37,27 +34,27 @@ pub(crate) struct Args {
     #[arg(short, long, default_value = "64", value_parser = quantity::message_size)]
     size: usize,
     #[command(flatten)]
-    patience: Patience,
+    peer: Peer,
 }
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
-    let timeouts = args.patience.timeouts();
-    let conn = peer::dial(&args.addr, args.size, timeouts).await?;
+    let timeouts = args.peer.timeouts();
+    let mut conn = args.peer.dial(args.size).await?;
     // Not before: until there is something to sum up, a signal simply kills.
     let mut signals = Signals::new()?;
-    let (mut reader, mut writer) = (conn.reader, conn.writer);
     let session = Session { args, timeouts, pings: RefCell::new(Pings::new(timeouts.read)) };
     let end = tokio::select! {
-        end = session.send(&mut writer) => end,
-        end = session.recv(&mut reader) => end,
+        end = session.send(&mut conn.writer) => end,
+        end = session.recv(&mut conn.reader) => end,
         end = session.expire() => end,
         () = signals.next() => Ok(()),
     };
     if let Err(error) = end {
         session.explain(error)?;
     }
-    peer::close(writer, timeouts).await;
-    session.sum_up()
+    let code = session.sum_up()?;
+    peer::close(conn, timeouts).await;
+    Ok(code)
 }
 
 /// One run of `ping`, whose parts work at the same time.
@@ -113,7 +110,7 @@ impl Session {
     }
 
     fn show_answer(&self, message: &[u8], now: Instant) -> Result<()> {
-        let (len, addr) = (message.len(), &self.args.addr);
+        let (len, addr) = (message.len(), &self.args.peer.addr);
         let number = probe::number(message, self.args.size).unwrap_or_default();
         let Some(answer) = self.pings.borrow_mut().receive(number, now) else {
             output::note(format_args!("{addr} sent {len} bytes that answer nothing"));
@@ -143,7 +140,11 @@ impl Session {
         match error {
             super::Error::Output { .. } => Err(error),
             _ => {
-                output::note(format_args!("{} ended: {}", self.args.addr, with_causes(&error)));
+                output::note(format_args!(
+                    "{} ended: {}",
+                    self.args.peer.addr,
+                    with_causes(&error)
+                ));
                 Ok(())
             }
         }
@@ -154,7 +155,7 @@ impl Session {
         let Pings { sent, received, duplicates, .. } = *pings;
         let loss = 100.0 * sent.saturating_sub(received) as f64 / sent.max(1) as f64;
         let doubled = if 0 < duplicates { format!(", {duplicates} duplicates") } else { "".into() };
-        output::line(format_args!("--- {} ---", self.args.addr))?;
+        output::line(format_args!("--- {} ---", self.args.peer.addr))?;
         output::line(format_args!("{sent} sent, {received} received{doubled}, {loss:.1}% lost"))?;
         if received == 0 {
             return Ok(ExitCode::FAILURE);

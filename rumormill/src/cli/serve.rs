@@ -17,7 +17,12 @@ use rumormill::{
 };
 use tokio::task::JoinSet;
 
-use super::{Result, output, peer, quantity, signals::Signals};
+use super::{
+    Result,
+    identity::{Identity, Tell},
+    output, peer, quantity,
+    signals::Signals,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -40,12 +45,14 @@ pub(crate) struct Args {
     /// How long peers may take to close their side when the program is stopped
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = quantity::duration)]
     drain: Duration,
+    #[command(flatten)]
+    identity: Identity,
 }
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     // First, so that a signal finds them as soon as the addresses are known to anybody.
     let mut signals = Signals::new()?;
-    let registry = rumormill::registry()?;
+    let registry = args.identity.registry(&args.addrs, Tell::Always)?;
     let mut listeners = Vec::new();
     for addr in &args.addrs {
         listeners.push(listen(&registry, addr).await?);

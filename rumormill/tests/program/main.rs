@@ -2,10 +2,16 @@
 
 mod running;
 
+#[cfg(any(feature = "quic", feature = "tls"))]
+mod authority;
 #[cfg(all(feature = "tcp", feature = "udp"))]
 mod bench;
+#[cfg(feature = "identity")]
+mod keys;
 #[cfg(all(feature = "tcp", feature = "udp"))]
 mod ping;
+#[cfg(any(feature = "quic", feature = "tls"))]
+mod secure;
 #[cfg(all(feature = "tcp", feature = "udp", unix))]
 mod serve;
 #[cfg(all(feature = "tcp", feature = "udp", feature = "unix", unix))]

@@ -50,12 +50,15 @@ impl Running {
     }
 
     /// The next line of standard output.
-    #[cfg(all(feature = "tcp", feature = "udp"))]
+    #[cfg(any(all(feature = "tcp", feature = "udp"), feature = "quic", feature = "tls"))]
     pub(crate) fn line(&self) -> String {
         self.lines.recv_timeout(DEADLINE).expect("a line in time")
     }
 
-    #[cfg(all(feature = "tcp", feature = "udp", unix))]
+    #[cfg(all(
+        unix,
+        any(all(feature = "tcp", feature = "udp"), feature = "quic", feature = "tls")
+    ))]
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal)
             .expect("the program runs");
@@ -86,7 +89,7 @@ impl Drop for Running {
     }
 }
 
-#[cfg(all(feature = "tcp", feature = "udp"))]
+#[cfg(any(all(feature = "tcp", feature = "udp"), feature = "quic", feature = "tls"))]
 impl Running {
     /// A `serve` on these addresses, and the addresses as bound.
     pub(crate) fn serve(args: &[&str]) -> (Self, Vec<String>) {

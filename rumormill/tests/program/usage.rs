@@ -25,6 +25,11 @@ fn what_has_to_change_on_the_command_line_exits_with_2() {
     check(&["bench", "x://y", "--seconds", "0"], "write 0.1 to 86400 seconds");
     check(&["bench", "x://y", "--batch", "0"], "1..");
     check(&["serve", "x://y", "--max-conns", "0"], "write a whole number from 1");
+    check(&["ping", "x://y", "--log", "loud"], "write one of off, error, warn, info, debug, trace");
+    check(&["ping", "x://y", "--expect", "node1qqq"], "is not 63 characters long");
+    let mistyped = NODE.replace("np6", "np7");
+    check(&["bench", "x://y", "--expect", &mistyped], "its checksum is wrong; copy it again");
+    check(&["ping", "x://y", "--expect", NODE, "--expect-name", "y"], "cannot be used with");
 }
 
 #[cfg(all(feature = "tcp", feature = "udp"))]
@@ -35,9 +40,23 @@ fn what_a_transport_cannot_read_or_carry_exits_with_2() {
     check(&["ping", "udp://127.0.0.1:9", "--size", "64KiB"], "error: messages of 65536 bytes are");
 }
 
+#[cfg(all(feature = "tcp", feature = "udp"))]
+#[test]
+fn an_expectation_that_a_transport_cannot_prove_exits_with_2() {
+    for command in ["ping", "bench"] {
+        for scheme in ["tcp", "udp"] {
+            let addr = format!("{scheme}://127.0.0.1:9");
+            let expected = format!("error: proving who answers at {scheme}:// is not supported; ");
+            check(&[command, &addr, "--expect", NODE], &expected);
+            check(&[command, &addr, "--expect-name", "localhost"], &expected);
+        }
+    }
+}
+
 #[test]
 fn help_is_data_and_has_an_example() {
-    for command in ["bench", "ping", "serve", "transports"] {
+    let keys: &[_] = if cfg!(feature = "identity") { &["id", "keygen"] } else { &[] };
+    for command in ["bench", "ping", "serve", "transports"].iter().chain(keys) {
         let help = run(&[command, "--help"]);
         assert_eq!((help.code, &*help.messages), (Some(0), ""));
         let example = format!("Example: rumormill {command} ");
@@ -55,3 +74,6 @@ fn a_reader_that_has_had_enough_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
+
+/// Of a node that nobody is.
+const NODE: &str = "node1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqsnp67e9";
