@@ -12,8 +12,10 @@ pub(crate) struct Case {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Carrier {
     Tcp,
+    Tls,
     Unix,
     Udp,
+    Quic,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,8 +24,14 @@ pub(crate) enum Work {
     Stream(usize),
     /// A message of [`PING`] bytes there and back, one at a time.
     RoundTrip,
-    /// A conn for each round trip.
+    /// A conn for each round trip; where there is a handshake, a full one.
     Connect,
+    /// The same, each handshake built on the one before.
+    Resume,
+    /// The same as [`Connect`](Self::Connect), [`AT_ONCE`] of them at a time.
+    Handshakes,
+    /// A conn for each round trip, to a peer that there is a conn with already.
+    Another,
 }
 
 impl Case {
@@ -34,9 +42,18 @@ impl Case {
         let sizes = [Work::Stream(64), Work::Stream(1 << 10), Work::Stream(64 << 10)];
         let waits = [Work::RoundTrip, Work::Connect];
         let streams = [sizes.as_slice(), &waits].concat();
-        let packets = [Work::Stream(64), Work::Stream(1 << 10), Work::RoundTrip];
-        [of(Carrier::Tcp, &streams), of(Carrier::Unix, &streams), of(Carrier::Udp, &packets)]
-            .concat()
+        let shakes = [Work::Resume, Work::Handshakes];
+        let secure = [streams.as_slice(), &shakes].concat();
+        let shared = [secure.as_slice(), &[Work::Another]].concat();
+        let packets = [Work::Stream(64), Work::Stream(1200), Work::RoundTrip];
+        [
+            of(Carrier::Tcp, &streams),
+            of(Carrier::Tls, &secure),
+            of(Carrier::Unix, &streams),
+            of(Carrier::Udp, &packets),
+            of(Carrier::Quic, &shared),
+        ]
+        .concat()
     }
 
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -47,15 +64,22 @@ impl Case {
     pub(crate) fn size(self) -> usize {
         match self.work {
             Work::Stream(size) => size,
-            Work::RoundTrip | Work::Connect => PING,
+            _ => PING,
         }
     }
 
     /// Who competes: the bare one first, ours last.
     pub(crate) fn rivals(self) -> impl Iterator<Item = Rival> {
-        let has_codec = self.carrier != Carrier::Udp && matches!(self.work, Work::Stream(_));
-        let codec = has_codec.then_some(Rival::Codec);
-        iter::once(Rival::Bare).chain(codec).chain([Rival::Ours])
+        iter::once(Rival::Bare).chain(self.second()).chain([Rival::Ours])
+    }
+
+    /// Who competes beside the bare one and ours.
+    pub(crate) fn second(self) -> Option<Rival> {
+        match (self.work, self.carrier) {
+            (Work::Stream(_), Carrier::Udp) => Some(Rival::Offload),
+            (Work::Stream(_), _) => Some(Rival::Codec),
+            (_, _) => None,
+        }
     }
 }
 
@@ -63,20 +87,37 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/", self.carrier.scheme())?;
         match self.work {
-            Work::Stream(size) if size < 1 << 10 => write!(f, "{size}B"),
-            Work::Stream(size) => write!(f, "{}KiB", size >> 10),
+            Work::Stream(size) if size.is_multiple_of(1 << 10) => write!(f, "{}KiB", size >> 10),
+            Work::Stream(size) => write!(f, "{size}B"),
             Work::RoundTrip => f.write_str("round-trip"),
             Work::Connect => f.write_str("connect"),
+            Work::Resume => f.write_str("resume"),
+            Work::Handshakes => f.write_str("handshakes"),
+            Work::Another => f.write_str("another-conn"),
         }
     }
 }
 
+impl Work {
+    /// Whether the figure that counts is how long one takes, not how many there are in a second.
+    pub(crate) fn is_timed(self) -> bool {
+        !matches!(self, Self::Stream(_) | Self::Handshakes)
+    }
+}
+
 impl Carrier {
+    /// Whether there is a handshake above the carrier's own.
+    pub(crate) fn shakes_hands(self) -> bool {
+        matches!(self, Self::Tls | Self::Quic)
+    }
+
     pub(crate) fn scheme(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
             Self::Unix => "unix",
             Self::Udp => "udp",
+            Self::Quic => "quic",
         }
     }
 }
@@ -88,17 +129,20 @@ pub(crate) enum Rival {
     Bare,
     /// tokio and tokio-util's `LengthDelimitedCodec`.
     Codec,
+    /// Datagrams that the system cuts and puts together (GSO and GRO), through quinn-udp.
+    Offload,
     /// rumormill, through the erased handles of the registry.
     Ours,
 }
 
 impl Rival {
-    pub(crate) const ALL: [Self; 3] = [Self::Bare, Self::Codec, Self::Ours];
+    pub(crate) const ALL: [Self; 4] = [Self::Bare, Self::Codec, Self::Offload, Self::Ours];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::Codec => "codec",
+            Self::Offload => "offload",
             Self::Ours => "ours",
         }
     }
@@ -108,5 +152,7 @@ impl Rival {
     }
 }
 
+/// Handshakes that are under way at a time, where they are counted and not timed.
+pub(crate) const AT_ONCE: usize = 16;
 /// The bytes of a message that is waited for.
 pub(crate) const PING: usize = 64;

@@ -1,6 +1,10 @@
 //! The memory of conns that wait: one process holds them, another one is their peers.
 
-use std::{fs, io, net::SocketAddr};
+use std::{
+    fs, io,
+    net::{SocketAddr, UdpSocket},
+    os::fd::OwnedFd,
+};
 
 use bytes::Bytes;
 use rumormill_registry::Registry;
@@ -19,10 +23,16 @@ use crate::{
 
 /// Prints what an idle conn takes at its listener, after one round trip each.
 pub(crate) async fn compare(args: &[String]) -> Outcome<()> {
-    let conns = if args.iter().any(|arg| arg == "--quick") { 500 } else { CONNS };
+    let has = |name: &str| args.iter().any(|arg| arg == name);
+    let (holders, conns): (&[&str], _) = match has("udp") {
+        // One socket serves all, so without us a peer takes nothing here.
+        true => (&[UDP], PEERS),
+        false => (&["bare tokio", "tokio, buffered", TCP], CONNS),
+    };
+    let conns = if has("--quick") { 500 } else { conns };
     allow_descriptors()?;
     say(&format!("resident memory of one of {conns} idle conns, at the listener"));
-    for holder in ["bare tokio", "tokio, buffered", "rumormill"] {
+    for holder in holders {
         let each = measure(holder, conns).await?;
         say(&format!("{holder:<20} {each:>8} bytes"));
     }
@@ -32,9 +42,12 @@ pub(crate) async fn compare(args: &[String]) -> Outcome<()> {
 async fn measure(holder: &str, conns: usize) -> Outcome<i64> {
     let mut peer = Peer::start(&["idle-peer", holder, &conns.to_string()])?;
     let to: SocketAddr = peer.line()?.parse()?;
-    let mut held = Vec::with_capacity(conns);
+    let mut held: Vec<OwnedFd> = Vec::with_capacity(conns);
     for _ in 0..conns {
-        held.push(round_trip(to, holder == "rumormill").await?);
+        held.push(match holder {
+            UDP => ask(to)?.into(),
+            _ => round_trip(to, holder == TCP).await?.into_std()?.into(),
+        });
     }
     let each = peer.line()?.parse()?;
     drop(held);
@@ -52,6 +65,14 @@ async fn round_trip(to: SocketAddr, is_framed: bool) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// The same with a datagram.
+fn ask(to: SocketAddr) -> io::Result<UdpSocket> {
+    let (socket, mut message) = (UdpSocket::bind("127.0.0.1:0")?, [0; PING]);
+    socket.send_to(&message, to)?;
+    socket.recv(&mut message)?;
+    Ok(socket)
+}
+
 /// The process that holds the conns: tells where it listens, then what each conn takes.
 pub(crate) async fn run_peer(args: &[String]) -> Outcome<()> {
     let [holder, conns] = args else { return Err("the holder takes two arguments".into()) };
@@ -60,7 +81,8 @@ pub(crate) async fn run_peer(args: &[String]) -> Outcome<()> {
     match holder.as_str() {
         "bare tokio" => hold_streams(conns, wait_bare).await,
         "tokio, buffered" => hold_streams(conns, wait_buffered).await,
-        _ => hold_ours(conns).await,
+        UDP => hold_ours("udp://127.0.0.1:0", conns).await,
+        _ => hold_ours("tcp://127.0.0.1:0", conns).await,
     }
 }
 
@@ -77,8 +99,8 @@ where
     tell(before, conns).await
 }
 
-async fn hold_ours(conns: usize) -> Outcome<()> {
-    let addr: Addr = "tcp://127.0.0.1:0".parse()?;
+async fn hold_ours(addr: &str, conns: usize) -> Outcome<()> {
+    let addr: Addr = addr.parse()?;
     let mut listener = Registry::linked()?.listen(&addr).await?;
     say(&listener.addr().rest());
     let before = resident()?;
@@ -138,4 +160,8 @@ fn allow_descriptors() -> Outcome<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
 
+const TCP: &str = "rumormill";
+const UDP: &str = "rumormill, udp";
 const CONNS: usize = 10_000;
+/// Of one UDP socket.
+const PEERS: usize = 1000;

@@ -45,11 +45,11 @@ impl Options {
 }
 
 pub(crate) const USAGE: &str = "\
-usage: rumormill-benches [idle] [--only FILTER] [--rival NAME] [--rounds N] [--ms SPAN] [--quick] [--json]
+usage: rumormill-benches [idle [udp]] [--only FILTER] [--rival NAME] [--rounds N] [--ms SPAN] [--quick] [--json]
 
-  idle       measure the memory of idle conns instead of speed
-  --only     cases whose name contains FILTER: tcp/64B, tcp/1KiB, unix/round-trip, udp/64B, ...
-  --rival    one way alone: bare, codec or ours, for a profiler
+  idle       measure the memory of idle conns instead of speed, on tcp or udp
+  --only     cases whose name contains FILTER: tcp/64B, tcp/1KiB, unix/round-trip, udp/1200B, ...
+  --rival    one way alone: bare, codec, offload or ours, for a profiler
   --rounds   rounds over all rivals, of which the table shows the medians (5)
   --ms       how long each run sends, in milliseconds (400)
   --quick    one short round, to see that everything works

@@ -42,7 +42,8 @@ impl Rounds {
                 rate * size as f64 / 1e6,
                 self.lost(rival)
             ),
-            Work::RoundTrip | Work::Connect => {
+            Work::Handshakes => format!("{:>12} /s {:>12} {:>8}", grouped(rate), "", ""),
+            _ => {
                 format!("{:>12.1} µs {:>12} {:>8}", 1e6 / rate, "", "")
             }
         };
@@ -50,7 +51,7 @@ impl Rounds {
         let ratios = format!(
             "{:>7} {:>7}",
             self.versus(rival, Rival::Bare),
-            self.versus(rival, Rival::Codec)
+            self.case.second().map_or_else(|| "-".into(), |second| self.versus(rival, second))
         );
         format!("{name:<40} {figures} {cpu:>9.0} ns {ratios}")
     }
@@ -61,7 +62,7 @@ impl Rounds {
         format!(
             "{{\"case\":\"{}\",\"rival\":\"{}\",\"per_second\":{:.1},\"bytes\":{},\
              \"cpu_ns\":{:.1},\"lost\":{:.4},\"rate_vs_bare\":{},\"rate_vs_codec\":{},\
-             \"rounds\":{}}}",
+             \"rate_vs_offload\":{},\"rounds\":{}}}",
             self.case,
             rival.name(),
             self.median(rival, |s| s.rate),
@@ -70,6 +71,7 @@ impl Rounds {
             self.median(rival, |s| s.lost),
             ratio(Rival::Bare),
             ratio(Rival::Codec),
+            ratio(Rival::Offload),
             self.of_rival(rival).count(),
         )
     }
@@ -79,16 +81,19 @@ impl Rounds {
         match (rival, self.case.carrier, self.case.work) {
             (Rival::Ours, ..) => "rumormill",
             (Rival::Codec, ..) => "LengthDelimitedCodec",
+            (Rival::Offload, ..) => "raw GSO loop",
             (Rival::Bare, Carrier::Udp, _) => "a call per datagram",
+            (Rival::Bare, Carrier::Tls, _) => "bare tokio-rustls",
+            (Rival::Bare, Carrier::Quic, _) => "bare quinn",
             (Rival::Bare, _, Work::Stream(_)) => "raw, large writes",
-            (Rival::Bare, _, Work::RoundTrip | Work::Connect) => "bare tokio",
+            (Rival::Bare, ..) => "bare tokio",
         }
     }
 
     fn lost(&self, rival: Rival) -> String {
         match self.case.carrier {
             Carrier::Udp => format!("{:.0}% lost", 100.0 * self.median(rival, |s| s.lost)),
-            Carrier::Tcp | Carrier::Unix => String::new(),
+            _ => String::new(),
         }
     }
 
@@ -96,8 +101,8 @@ impl Rounds {
     fn versus(&self, rival: Rival, other: Rival) -> String {
         match (self.ratio(rival, other), self.case.work) {
             (Some(ratio), _) if rival == other || ratio.is_nan() => "1".into(),
-            (Some(ratio), Work::Stream(_)) => format!("{ratio:.2}"),
-            (Some(ratio), Work::RoundTrip | Work::Connect) => format!("{:.2}", 1.0 / ratio),
+            (Some(ratio), work) if work.is_timed() => format!("{:.2}", 1.0 / ratio),
+            (Some(ratio), _) => format!("{ratio:.2}"),
             (None, _) => "-".into(),
         }
     }
@@ -121,7 +126,7 @@ impl Rounds {
 pub(crate) fn print_head() {
     say(&format!(
         "{:<40} {:>15} {:>12} {:>8} {:>12} {:>7} {:>7}",
-        "case", "messages", "", "", "CPU each", "÷ bare", "÷ codec"
+        "case", "messages", "", "", "CPU each", "÷ bare", "÷ 2nd"
     ));
 }
 

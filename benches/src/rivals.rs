@@ -3,18 +3,20 @@
 mod bare;
 mod codec;
 mod datagram;
+mod offload;
 mod ours;
-mod raw;
+pub(crate) mod raw;
 
 use std::{fmt::Display, path::Path, time::Duration};
 
-use rumormill_transport_api::{Addr, Listener};
+use rumormill_identity::SecretKey;
+use rumormill_transport_api::{Addr, Context, Listener};
 
 use crate::{
     Outcome,
-    case::{Carrier, Case, Rival, Work},
+    case::{AT_ONCE, Carrier, Case, Rival, Work},
     meter::Tally,
-    net::{Net, Tcp, Unix},
+    net::{Net, Quic, Tcp, Tls, Unix},
 };
 
 /// Whether this program can run the case in that way.
@@ -32,8 +34,10 @@ pub(crate) async fn serve(
     match (rival, case.carrier) {
         (Rival::Ours, _) => serve_ours(case, dir, ready).await,
         (_, Carrier::Tcp) => serve_stream::<Tcp>(case, rival, dir, ready).await,
+        (_, Carrier::Tls) => serve_stream::<Tls>(case, rival, dir, ready).await,
         (_, Carrier::Unix) => serve_stream::<Unix>(case, rival, dir, ready).await,
-        (_, Carrier::Udp) => serve_datagrams(case, ready),
+        (_, Carrier::Quic) => serve_stream::<Quic>(case, rival, dir, ready).await,
+        (_, Carrier::Udp) => serve_datagrams(case, rival, ready),
     }
 }
 
@@ -42,34 +46,49 @@ pub(crate) async fn drive(case: Case, rival: Rival, to: &str, span: Duration) ->
     match (rival, case.carrier) {
         (Rival::Ours, _) => drive_ours(case, to, span).await,
         (_, Carrier::Tcp) => drive_stream::<Tcp>(case, rival, to, span).await,
+        (_, Carrier::Tls) => drive_stream::<Tls>(case, rival, to, span).await,
         (_, Carrier::Unix) => drive_stream::<Unix>(case, rival, to, span).await,
-        (_, Carrier::Udp) => drive_datagrams(case, to, span),
+        (_, Carrier::Quic) => drive_stream::<Quic>(case, rival, to, span).await,
+        (_, Carrier::Udp) => drive_datagrams(case, rival, to, span),
     }
 }
 
 async fn serve_ours(case: Case, dir: &Path, ready: impl Fn(&dyn Display)) -> Outcome<Tally> {
     let rest = match case.carrier {
         Carrier::Unix => dir.join(format!("{}.ours", std::process::id())).display().to_string(),
-        Carrier::Tcp | Carrier::Udp => "127.0.0.1:0".into(),
+        _ => "127.0.0.1:0".into(),
     };
-    let addr = Addr::new(case.carrier.scheme(), &rest)?;
-    let mut listener = ours::registry()?.listen(&addr).await?;
+    let registry = ours::registry()?;
+    let mut listener = registry.listen(&Addr::new(case.carrier.scheme(), &rest)?).await?;
     ready(listener.addr());
-    if case.work == Work::Connect {
-        return ours::accept(listener).await;
-    }
-    let conn = listener.accept().await?;
     match case.work {
-        Work::Stream(_) => ours::receive(conn.reader).await,
-        Work::RoundTrip | Work::Connect => ours::echo(conn).await,
+        Work::Stream(_) => ours::receive(listener.accept().await?).await,
+        Work::RoundTrip => ours::echo(listener.accept().await?).await,
+        Work::Another => {
+            let (_first, tally) = (listener.accept().await?, ours::accept(listener, 1).await?);
+            Ok(tally)
+        }
+        _ => ours::accept(listener, at_once(case)).await,
     }
 }
 
 async fn drive_ours(case: Case, to: &str, span: Duration) -> Outcome<Tally> {
+    let registry = ours::registry()?;
+    let mut to: Addr = to.parse()?;
+    if matches!(case.work, Work::Connect | Work::Handshakes) && case.carrier.shakes_hands() {
+        to = format!("{to}?resumption=false").parse()?;
+    }
+    let target = to.into();
     match case.work {
-        Work::Stream(size) => ours::send(ours::dial(to).await?, size, span).await,
-        Work::RoundTrip => ours::ping(ours::dial(to).await?, span).await,
-        Work::Connect => ours::connect(to, span).await,
+        Work::Stream(size) => ours::send(registry.dial(&target).await?, size, span).await,
+        Work::RoundTrip => ours::ping(registry.dial(&target).await?, span).await,
+        Work::Another => {
+            // What there is already is a conn that has carried something.
+            let mut first = registry.dial(&target).await?;
+            ours::introduce(&mut first).await?;
+            ours::connect(&registry, &target, span, 1).await
+        }
+        _ => ours::connect(&registry, &target, span, at_once(case)).await,
     }
 }
 
@@ -79,16 +98,29 @@ async fn serve_stream<N: Net>(
     dir: &Path,
     ready: impl Fn(&dyn Display),
 ) -> Outcome<Tally> {
-    let (listener, addr) = N::listen(dir).await?;
+    let net = N::new(case)?;
+    let (listener, addr) = net.listen(dir).await?;
     ready(&addr);
-    if case.work == Work::Connect {
-        return Ok(bare::accept::<N>(&listener).await?);
+    let tally = serve_streams(&net, &listener, case, rival).await?;
+    net.leave(Some(listener)).await;
+    Ok(tally)
+}
+
+async fn serve_streams<N: Net>(
+    net: &N,
+    listener: &N::Listener,
+    case: Case,
+    rival: Rival,
+) -> Outcome<Tally> {
+    if !matches!(case.work, Work::Stream(_) | Work::RoundTrip) {
+        return Ok(bare::accept(net, listener, at_once(case)).await?);
     }
-    let stream = N::accept(&listener).await?;
+    let arrived = net.arrival(listener).await?;
+    let stream = net.shake_hands(arrived).await?;
     match (case.work, rival) {
         (Work::Stream(_), Rival::Codec) => codec::receive(stream).await,
-        (Work::Stream(size), _) => Ok(raw::receive(N::blocking(stream)?, size)?),
-        (Work::RoundTrip | Work::Connect, _) => Ok(bare::echo(stream).await?),
+        (Work::Stream(size), _) => Ok(N::receive(stream, size).await?),
+        _ => Ok(bare::echo(stream).await?),
     }
 }
 
@@ -98,35 +130,62 @@ async fn drive_stream<N: Net>(
     to: &str,
     span: Duration,
 ) -> Outcome<Tally> {
-    if case.work == Work::Connect {
-        return Ok(bare::connect::<N>(to, span).await?);
+    let net = N::new(case)?;
+    let tally = drive_streams(&net, case, rival, to, span).await?;
+    net.leave(None).await;
+    Ok(tally)
+}
+
+async fn drive_streams<N: Net>(
+    net: &N,
+    case: Case,
+    rival: Rival,
+    to: &str,
+    span: Duration,
+) -> Outcome<Tally> {
+    if !matches!(case.work, Work::Stream(_) | Work::RoundTrip) {
+        return Ok(bare::connect(net, to, span, at_once(case)).await?);
     }
-    let stream = N::connect(to).await?;
+    let stream = net.connect(to).await?;
     match (case.work, rival) {
-        (Work::Stream(size), Rival::Codec) => codec::send(stream, size, span).await,
-        (Work::Stream(size), _) => Ok(raw::send(N::blocking(stream)?, size, span)?),
-        (Work::RoundTrip | Work::Connect, _) => Ok(bare::ping(stream, span).await?),
+        (Work::Stream(_), Rival::Codec) => codec::send(stream, case.size(), span).await,
+        (Work::Stream(size), _) => Ok(N::send(stream, size, span).await?),
+        _ => Ok(bare::ping(stream, span).await?),
     }
 }
 
-fn serve_datagrams(case: Case, ready: impl Fn(&dyn Display)) -> Outcome<Tally> {
+fn serve_datagrams(case: Case, rival: Rival, ready: impl Fn(&dyn Display)) -> Outcome<Tally> {
     let (socket, addr) = datagram::bind()?;
     ready(&addr);
-    match case.work {
-        Work::Stream(_) => Ok(datagram::receive(&socket)?),
-        Work::RoundTrip | Work::Connect => Ok(datagram::echo(&socket)?),
+    match (case.work, rival) {
+        (Work::Stream(_), Rival::Offload) => Ok(offload::receive(&socket)?),
+        (Work::Stream(_), _) => Ok(datagram::receive(&socket)?),
+        _ => Ok(datagram::echo(&socket)?),
     }
 }
 
-fn drive_datagrams(case: Case, to: &str, span: Duration) -> Outcome<Tally> {
-    match case.work {
-        Work::Stream(size) => Ok(datagram::send(to.parse()?, size, span)?),
-        Work::RoundTrip | Work::Connect => Ok(datagram::ping(to.parse()?, span)?),
+fn drive_datagrams(case: Case, rival: Rival, to: &str, span: Duration) -> Outcome<Tally> {
+    let to = to.parse()?;
+    match (case.work, rival) {
+        (Work::Stream(size), Rival::Offload) => Ok(offload::send(to, size, span)?),
+        (Work::Stream(size), _) => Ok(datagram::send(to, size, span)?),
+        _ => Ok(datagram::ping(to, span)?),
     }
 }
 
-/// Messages that are handed over at a time, to the codec as to us.
-fn per_batch(size: usize) -> usize {
+/// How many conns are opened side by side.
+fn at_once(case: Case) -> usize {
+    if case.work == Work::Handshakes { AT_ONCE } else { 1 }
+}
+
+/// What both sides of a handshake prove themselves with: a fresh key for each process.
+pub(crate) fn credentials() -> Context {
+    let credentials = SecretKey::generate().credentials();
+    Context { credentials: Some(credentials.into()), ..Context::default() }
+}
+
+/// Messages that are handed over at a time, to each rival alike.
+pub(crate) fn per_batch(size: usize) -> usize {
     (BATCH / size).clamp(4, 1024)
 }
 

@@ -36,8 +36,9 @@ impl Sample {
     fn of(case: Case, sent: Tally, arrived: Tally) -> Self {
         // A receiver of datagrams cannot tell when the last one that counts was sent.
         let timed = match (case.carrier, case.work) {
-            (Carrier::Udp, _) | (_, Work::RoundTrip | Work::Connect) => sent.elapsed,
+            (Carrier::Udp, _) => sent.elapsed,
             (_, Work::Stream(_)) => arrived.elapsed,
+            _ => sent.elapsed,
         };
         let count = arrived.count as f64;
         Self {
@@ -55,7 +56,7 @@ fn check(case: Case, sent: Tally, arrived: Tally) -> Result<(), String> {
     }
     let least = match case.work {
         Work::Stream(_) => 1000.0,
-        Work::RoundTrip | Work::Connect => 100.0,
+        _ => 50.0,
     };
     let rate = arrived.count as f64 / sent.elapsed.as_secs_f64();
     match rate < least || arrived.cpu.is_zero() {

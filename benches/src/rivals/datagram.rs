@@ -65,7 +65,7 @@ pub(crate) fn echo(socket: &UdpSocket) -> io::Result<Tally> {
     }
 }
 
-fn end(socket: &UdpSocket, to: SocketAddr) -> io::Result<()> {
+pub(crate) fn end(socket: &UdpSocket, to: SocketAddr) -> io::Result<()> {
     for _ in 0..ENDS {
         thread::sleep(PAUSE);
         socket.send_to(&[], to)?;

@@ -3,11 +3,17 @@
 use std::{iter::repeat_n, thread, time::Duration};
 
 use bytes::Bytes;
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{FuturesUnordered, iter},
+};
+use rumormill_identity::SecretKey;
 use rumormill_registry::Registry;
 use rumormill_transport_api::{
-    Addr, AnyConn, AnyListener, AnyReader, AnyWriter, Batch, Conn, End, Error, Listener, Reader,
+    AnyConn, AnyListener, AnyReader, AnyWriter, Batch, Conn, End, Error, Listener, Reader, Target,
     Writer,
 };
+use rumormill_transport_quic as _;
 use rumormill_transport_tcp as _;
 use rumormill_transport_udp as _;
 use rumormill_transport_unix as _;
@@ -20,11 +26,8 @@ use crate::{
 };
 
 pub(crate) fn registry() -> Outcome<Registry> {
-    Ok(Registry::linked()?)
-}
-
-pub(crate) async fn dial(to: &str) -> Outcome<AnyConn> {
-    Ok(registry()?.dial(&to.parse::<Addr>()?.into()).await?)
+    let credentials = SecretKey::generate().credentials();
+    Ok(Registry::linked()?.with_credentials(credentials.into()))
 }
 
 pub(crate) async fn send(conn: AnyConn, size: usize, span: Duration) -> Outcome<Tally> {
@@ -42,7 +45,14 @@ pub(crate) async fn send(conn: AnyConn, size: usize, span: Duration) -> Outcome<
 }
 
 /// Counts until the end, or an empty message, which is the end where the carrier has none.
-pub(crate) async fn receive(mut reader: AnyReader) -> Outcome<Tally> {
+pub(crate) async fn receive(conn: AnyConn) -> Outcome<Tally> {
+    let Conn { info, mut reader, writer } = conn;
+    let tally = count(&mut reader).await?;
+    end(writer, info.caps.end).await?;
+    Ok(tally)
+}
+
+async fn count(reader: &mut AnyReader) -> Outcome<Tally> {
     let (mut arrived, meter, mut count) = (Vec::new(), Meter::start(), 0);
     loop {
         let result = reader.recv(&mut arrived).await;
@@ -89,13 +99,35 @@ pub(crate) async fn echo(conn: AnyConn) -> Outcome<Tally> {
     }
 }
 
-pub(crate) async fn connect(to: &str, span: Duration) -> Outcome<Tally> {
-    let (registry, to) = (registry()?, to.parse::<Addr>()?.into());
+/// Sends the first message of a conn, by which the listener learns of it.
+pub(crate) async fn introduce(conn: &mut AnyConn) -> Outcome<()> {
+    Ok(conn.writer.send(&mut [Bytes::from_static(&[MORE; PING])].into_iter().collect()).await?)
+}
+
+/// Connects again and again, `at_once` times side by side.
+pub(crate) async fn connect(
+    registry: &Registry,
+    to: &Target,
+    span: Duration,
+    at_once: usize,
+) -> Outcome<Tally> {
+    let meter = Meter::start();
+    let loops = (0..at_once).map(|_| connect_in_turn(registry, to, span, &meter));
+    let counts: Vec<u64> = iter(loops).buffer_unordered(at_once).try_collect().await?;
+    Ok(meter.stop(counts.iter().sum()))
+}
+
+async fn connect_in_turn(
+    registry: &Registry,
+    to: &Target,
+    span: Duration,
+    meter: &Meter,
+) -> Outcome<u64> {
     let (mut batch, mut arrived) = (Batch::default(), Vec::new());
-    let (meter, mut count, mut mark) = (Meter::start(), 0, MORE);
+    let (mut count, mut mark) = (0, MORE);
     while mark == MORE {
         mark = if meter.elapsed() < span { MORE } else { LAST };
-        let mut conn = registry.dial(&to).await?;
+        let mut conn = registry.dial(to).await?;
         batch.push(vec![mark; PING]);
         conn.writer.send(&mut batch).await?;
         conn.reader.recv(&mut arrived).await?;
@@ -103,22 +135,32 @@ pub(crate) async fn connect(to: &str, span: Duration) -> Outcome<Tally> {
         arrived.clear();
         count += 1;
     }
+    Ok(count)
+}
+
+/// Answers until each of the `at_once` that connect has said that it was its last time.
+pub(crate) async fn accept(mut listener: AnyListener, at_once: usize) -> Outcome<Tally> {
+    let (meter, mut count, mut left) = (Meter::start(), 0, at_once);
+    let mut answers = FuturesUnordered::new();
+    while 0 < left {
+        tokio::select! {
+            conn = listener.accept(), if answers.len() < at_once => answers.push(answer(conn?)),
+            Some(mark) = answers.next() => {
+                count += 1;
+                left -= usize::from(mark? == LAST);
+            }
+        }
+    }
     Ok(meter.stop(count))
 }
 
-pub(crate) async fn accept(mut listener: AnyListener) -> Outcome<Tally> {
-    let (mut batch, mut arrived) = (Batch::default(), Vec::new());
-    let (meter, mut count, mut mark) = (Meter::start(), 0, MORE);
-    while mark != LAST {
-        let mut conn = listener.accept().await?;
-        conn.reader.recv(&mut arrived).await?;
-        mark = arrived[0][0];
-        batch.extend(arrived.drain(..));
-        conn.writer.send(&mut batch).await?;
-        while conn.reader.recv(&mut arrived).await.is_ok() {}
-        count += 1;
-    }
-    Ok(meter.stop(count))
+async fn answer(mut conn: AnyConn) -> Outcome<u8> {
+    let mut arrived = Vec::new();
+    conn.reader.recv(&mut arrived).await?;
+    let mark = arrived[0][0];
+    conn.writer.send(&mut arrived.drain(..).collect()).await?;
+    while conn.reader.recv(&mut arrived).await.is_ok() {}
+    Ok(mark)
 }
 
 /// Ends a conn on any carrier: datagrams have no end but one that is made of messages.
