@@ -54,6 +54,7 @@ const ARROWS: &[Row<'_>] = &[
     ("transport-udp", &["transport-api"]),
     ("transport-unix", &["transport-api"]),
     ("registry", &["transport-api"]),
+    ("endpoint", &["identity", "registry", "transport-api"]),
     (
         "rumormill",
         &[
@@ -90,6 +91,7 @@ const FOUNDING: &[&str] = &[
 /// What came later: a new row needs a sentence in docs/decisions.md that names the crate.
 const ADDED: &[&str] = &[
     "bech32",
+    "blake3",
     "clap",
     "nix",
     "percent-encoding",

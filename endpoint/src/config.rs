@@ -1,0 +1,74 @@
+//! What an endpoint is told when it starts.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rumormill_transport_api::Timeouts;
+
+use crate::{admission::Admission, clock::Clock, outbox::Limits, retry::Retry};
+
+/// What an endpoint is told when it starts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The cluster's name. There is no default: two clusters that meet on recycled addresses must
+    /// not become one.
+    pub cluster: Box<str>,
+    /// Who may be a member.
+    pub admission: Admission,
+    /// Why this node may be one: a signed [`Ticket`](crate::Ticket), or nothing.
+    pub ticket: Bytes,
+    /// Which frames are signed.
+    pub signing: Signing,
+    /// Whether only carriers are used that encrypt, or that nobody outside of this machine can read.
+    pub confidential: bool,
+    /// The longest message in bytes, both ways.
+    pub max_message: usize,
+    /// How much may wait to be sent to one peer, in each class.
+    pub outbox: Limits,
+    /// Messages of each class that may wait to be taken.
+    pub inbox: usize,
+    /// Peers that are known at once; one more is refused.
+    pub max_peers: usize,
+    /// Conns that are accepted at once, of all listeners together; more wait to be accepted.
+    pub max_accepted: usize,
+    /// How long dials, greetings and writes may take.
+    pub timeouts: Timeouts,
+    /// How long a conn that carries nothing is kept.
+    pub idle: Duration,
+    /// When dials are tried again.
+    pub retry: Retry,
+    /// The time of day, by which tickets expire.
+    pub clock: Clock,
+}
+
+/// Which frames are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signing {
+    /// All.
+    Always,
+    /// All but those on conns whose carrier has proved that the peer is the very node. What nodes
+    /// pass on for others is signed by its origin in any case.
+    UnlessSecure,
+}
+
+impl Config {
+    /// The defaults, for a cluster with this name.
+    pub fn new(cluster: &str, admission: Admission) -> Self {
+        Self {
+            cluster: cluster.into(),
+            admission,
+            ticket: Bytes::new(),
+            signing: Signing::Always,
+            confidential: false,
+            max_message: 10 << 20,
+            outbox: Limits { messages: 4096, bytes: 32 << 20 },
+            inbox: 4096,
+            max_peers: 4096,
+            max_accepted: 1000,
+            timeouts: Timeouts::lan(),
+            idle: Duration::from_secs(90),
+            retry: Retry::default(),
+            clock: Clock::monotonic(),
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! A node's end of everything: what users of this crate hold.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use rumormill_identity::SecretKey;
+use rumormill_registry::Registry;
+use rumormill_transport_api::{
+    Addr, AnyConn, AnyListener, Backoff, Listener, NodeId, Transport, accept_next,
+};
+use tokio::{
+    sync::{Semaphore, broadcast},
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::{
+    admission::Admission,
+    config::Config,
+    error::{Error, RequestError, SendError},
+    frame::{Class, Kind, Lane, Payload},
+    greet,
+    hub::{Event, Hub},
+    inbox::{self, Inbox, Message},
+    ledger::{Dropped, Ledger, Snapshot, add},
+    link::{Link, carry},
+    peer::{Answered, Peer},
+};
+
+/// A node's end of everything: it knows peers, has conns to them over any transports, and moves
+/// messages that are signed and cannot be replayed.
+///
+/// Dropping it ends everything at once. [`close`](Self::close) sends first what waits.
+pub struct Endpoint {
+    hub: Arc<Hub>,
+    accepting: Arc<Semaphore>,
+}
+
+/// Where what peers send arrives, by class.
+#[derive(Debug)]
+pub struct Inboxes {
+    /// Probes.
+    pub control: Inbox,
+    /// What a gossip protocol spreads.
+    pub gossip: Inbox,
+    /// Everything else, questions among it.
+    pub bulk: Inbox,
+}
+
+/// What an endpoint leaves behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What became of everything.
+    pub snapshot: Snapshot,
+    /// Messages that were still waiting when the deadline passed, and were dropped.
+    pub unsent: u64,
+}
+
+/// What is known of a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// Who.
+    pub node: NodeId,
+    /// Where it may be.
+    pub routes: Vec<Addr>,
+    /// Whether there is a conn on which it has proven itself.
+    pub is_connected: bool,
+}
+
+impl Endpoint {
+    /// An endpoint of the node with `key`, over the transports of `registry`. Must be called inside
+    /// a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn start(
+        registry: Arc<Registry>,
+        key: SecretKey,
+        config: Config,
+    ) -> Result<(Self, Inboxes), Error> {
+        check(&config)?;
+        let (ledger, limit) = (Arc::new(Ledger::default()), config.inbox);
+        let inbox = |class| inbox::inbox(class, limit, ledger.clone());
+        let (control, gossip, bulk) =
+            (inbox(Class::Control), inbox(Class::Gossip), inbox(Class::Bulk));
+        let accepting = Arc::new(Semaphore::new(config.max_accepted));
+        let boxes = [control.0, gossip.0, bulk.0];
+        let hub = Arc::new(Hub::new(registry, key, config, ledger, boxes));
+        let inboxes = Inboxes { control: control.1, gossip: gossip.1, bulk: bulk.1 };
+        Ok((Self { hub, accepting }, inboxes))
+    }
+
+    /// Who this node is.
+    pub fn node(&self) -> NodeId {
+        self.hub.us.node
+    }
+
+    /// Accepts peers at `addr`; returns the address as bound.
+    ///
+    /// # Errors
+    /// [`Error::Confidential`], [`Error::Registry`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future binds nothing.
+    pub async fn listen(&self, addr: &Addr) -> Result<Addr, Error> {
+        let transport = self.hub.registry().transport(addr.scheme())?;
+        let caps = transport.caps();
+        if self.hub.config.confidential && !caps.secure && !caps.local_only {
+            return Err(Error::Confidential { addr: addr.clone() });
+        }
+        let listener = transport.listen(addr).await?;
+        let bound = listener.addr().clone();
+        self.hub.add_listener(bound.clone());
+        self.hub.spawn(accept(self.hub.clone(), self.accepting.clone(), listener));
+        Ok(bound)
+    }
+
+    /// Tells the endpoint where a peer may be, in order of preference; replaces what it knew.
+    ///
+    /// # Errors
+    /// [`Error::TooManyPeers`].
+    pub fn learn(&self, node: NodeId, routes: Vec<Addr>) -> Result<(), Error> {
+        self.hub.peer_or_new(node, Vec::new)?.set_routes(routes);
+        Ok(())
+    }
+
+    /// Ends all conns to a peer and drops what waits for it; tells whether it was known.
+    pub fn forget(&self, node: NodeId) -> bool {
+        let Some(peer) = self.hub.remove_peer(node) else { return false };
+        peer.forget();
+        for lane in [Lane::Urgent, Lane::Bulk] {
+            self.hub.drop_waiting(&peer, lane, Dropped::Forgotten);
+        }
+        true
+    }
+
+    /// Meets whoever is at `addr`, and keeps the conn.
+    ///
+    /// # Errors
+    /// [`Error::NoPeer`], [`Error::Denied`], [`Error::Timeout`], [`Error::Registry`],
+    /// [`Error::Confidential`], [`Error::TooManyPeers`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes whatever it had opened.
+    pub async fn contact(&self, addr: &Addr) -> Result<NodeId, Error> {
+        let met = self.hub.meet(addr, None, Lane::Urgent).await?;
+        let node = met.peer.node;
+        if met.peer.routes().is_empty() {
+            met.peer.set_routes(vec![addr.clone().without_options()]);
+        }
+        let (hub, link) = (self.hub.clone(), Link::new(self.node()));
+        self.hub.spawn(async move { carry(&hub, &link, Lane::Urgent, met).await });
+        Ok(node)
+    }
+
+    /// Takes a message for a peer, and never waits: it goes out in its turn.
+    ///
+    /// At most once, and in order with others of its class as long as the conn lives. That it was
+    /// taken does not mean that it arrives.
+    ///
+    /// # Errors
+    /// [`SendError`]; the message was not taken.
+    pub fn send(
+        &self,
+        to: NodeId,
+        class: Class,
+        message: impl Into<Bytes>,
+    ) -> Result<(), SendError> {
+        self.hub.send(to, Payload::message(class, message))
+    }
+
+    /// Asks a peer, and waits for its answer, but no longer than `deadline`.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives up waiting; the question may still be sent.
+    pub async fn request(
+        &self,
+        to: NodeId,
+        question: impl Into<Bytes>,
+        deadline: Duration,
+    ) -> Result<Bytes, RequestError> {
+        let peer = self.hub.peer(to).ok_or(SendError::UnknownPeer)?;
+        let (number, answer) = peer.ask();
+        let _asked = Asked { peer: &peer, number };
+        let payload =
+            Payload { class: Class::Bulk, kind: Kind::Request(number), bytes: question.into() };
+        self.hub.send(to, payload)?;
+        match timeout(deadline, answer).await {
+            Ok(Ok(Answered::With(bytes))) => Ok(bytes),
+            Ok(Ok(Answered::Unreachable)) => Err(RequestError::Unreachable),
+            Ok(Err(_)) | Err(_) => Err(RequestError::Uncertain),
+        }
+    }
+
+    /// Answers a question; a message that is none is left alone.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub fn reply(&self, to: &Message, answer: impl Into<Bytes>) -> Result<(), SendError> {
+        let Some(number) = to.question else { return Ok(()) };
+        let payload =
+            Payload { class: Class::Bulk, kind: Kind::Reply(number), bytes: answer.into() };
+        self.hub.send(to.from, payload)
+    }
+
+    /// The peers that are known, in order of their ids.
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        let mut peers: Vec<PeerInfo> = self
+            .hub
+            .peers()
+            .iter()
+            .map(|peer| PeerInfo {
+                node: peer.node,
+                routes: peer.routes(),
+                is_connected: peer.is_connected(),
+            })
+            .collect();
+        peers.sort_by_key(|peer| peer.node);
+        peers
+    }
+
+    /// What happens to peers from now on; whoever is slow misses the oldest, and is told how many.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.hub.events()
+    }
+
+    /// What became of everything so far.
+    pub fn snapshot(&self) -> Snapshot {
+        self.hub.ledger.snapshot()
+    }
+
+    /// Takes no more messages, sends what waits, closes all conns, and ends what is left after
+    /// `deadline`.
+    ///
+    /// Not cancel-safe: dropping the future ends everything at once.
+    pub async fn close(self, deadline: Duration) -> Report {
+        let until = Instant::now() + deadline;
+        self.hub.close();
+        self.accepting.close();
+        let peers = self.hub.peers();
+        peers.iter().for_each(|peer| peer.drain());
+        let mut tasks = self.hub.take_tasks();
+        while let Ok(Some(_)) = timeout_at(until, tasks.join_next()).await {}
+        tasks.shutdown().await;
+        for peer in &peers {
+            for lane in [Lane::Urgent, Lane::Bulk] {
+                self.hub.drop_waiting(peer, lane, Dropped::Closed);
+            }
+        }
+        let snapshot = self.hub.ledger.snapshot();
+        let unsent = snapshot.classes.iter().map(|class| class.dropped(Dropped::Closed)).sum();
+        Report { snapshot, unsent }
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.hub.close();
+        self.hub.take_tasks().abort_all();
+        for class in [Class::Control, Class::Gossip, Class::Bulk] {
+            self.hub.inbox(class).close();
+        }
+    }
+}
+
+fn check(config: &Config) -> Result<(), Error> {
+    let problem = |setting, problem| Err(Error::Config { setting, problem });
+    match config {
+        Config { cluster, .. } if cluster.is_empty() => {
+            problem("cluster", "is empty; give the cluster a name that no other has")
+        }
+        Config { max_message, .. } if 1 << 30 < *max_message => {
+            problem("max_message", "is over 1 GiB; send large things in pieces")
+        }
+        Config { admission: Admission::Nodes(nodes), .. } if **nodes == BTreeSet::new() => {
+            problem("admission", "lists nobody; list the nodes of the cluster")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A question that waits for its answer.
+struct Asked<'a> {
+    peer: &'a Peer,
+    number: u64,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.peer.give_up(self.number);
+    }
+}
+
+/// Accepts until the endpoint is closed, or the listener ends.
+async fn accept(hub: Arc<Hub>, accepting: Arc<Semaphore>, mut listener: AnyListener) {
+    let mut backoff = Backoff::default();
+    while let Ok(permit) = accepting.clone().acquire_owned().await {
+        let accepted = tokio::select! {
+            accepted = accept_next(&mut listener, &mut backoff) => accepted,
+            () = hub.closed() => return,
+        };
+        let Ok(conn) = accepted else { return };
+        add(&hub.ledger.links.accepted, 1);
+        let mine = hub.clone();
+        hub.spawn(async move {
+            let _permit = permit;
+            receive(&mine, conn).await;
+        });
+    }
+}
+
+async fn receive(hub: &Arc<Hub>, conn: AnyConn) {
+    match greet::accepted(hub, conn).await {
+        Some((lane, met)) => carry(hub, &Link::new(met.peer.node), lane, met).await,
+        None => add(&hub.ledger.links.ended, 1),
+    }
+}

@@ -1,0 +1,180 @@
+//! What waits to be sent to one peer.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use crate::frame::{Class, Lane, Payload};
+
+/// The queues of one peer, one for each class. Pushing never waits.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    queues: Mutex<[Queue; 3]>,
+    ready: [Notify; 2],
+    limits: Limits,
+}
+
+/// How much may wait in one queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes, each message counted with 64 beyond its length.
+    pub bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Payload>,
+    cost: usize,
+}
+
+/// The queue has no room, and what is in it is not given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl Outbox {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { queues: Mutex::default(), ready: Default::default(), limits }
+    }
+
+    /// Adds `payload` to its queue; tells how many older ones it displaced.
+    ///
+    /// Control and gossip are worth less the older they are, so the oldest give way. Bulk does not.
+    pub(crate) fn push(&self, payload: Payload) -> Result<u64, Full> {
+        let lane = payload.class.lane();
+        let mut queues = self.lock();
+        let queue = &mut queues[payload.class as usize];
+        if self.limits.bytes < cost(&payload) {
+            return Err(Full);
+        }
+        let mut displaced = 0;
+        while !queue.has_room(&payload, self.limits) {
+            let is_bulk = payload.class == Class::Bulk;
+            if is_bulk || queue.pop().is_none() {
+                return Err(Full);
+            }
+            displaced += 1;
+        }
+        queue.cost += cost(&payload);
+        queue.waiting.push_back(payload);
+        drop(queues);
+        self.ready[lane as usize].notify_one();
+        Ok(displaced)
+    }
+
+    /// Waits until there may be something in `lane`. Cancel-safe.
+    pub(crate) async fn ready(&self, lane: Lane) {
+        self.ready[lane as usize].notified().await;
+    }
+
+    /// Makes whoever waits for `lane` look again.
+    pub(crate) fn wake(&self, lane: Lane) {
+        self.ready[lane as usize].notify_one();
+    }
+
+    /// Moves what waits in `lane` to `into`, the most urgent first, until that has `bytes` or
+    /// `count`; at least one if there is any.
+    pub(crate) fn take(&self, lane: Lane, bytes: usize, count: usize, into: &mut Vec<Payload>) {
+        let mut taken = 0;
+        let mut queues = self.lock();
+        for class in lane.classes() {
+            let queue = &mut queues[*class as usize];
+            while into.len() < count
+                && let Some(next) = queue.waiting.front()
+                && (into.is_empty() || taken + cost(next) <= bytes)
+            {
+                taken += cost(next);
+                into.extend(queue.pop());
+            }
+        }
+    }
+
+    /// Whether nothing waits in `lane`.
+    pub(crate) fn is_empty(&self, lane: Lane) -> bool {
+        let queues = self.lock();
+        lane.classes().iter().all(|class| queues[*class as usize].waiting.is_empty())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, [Queue; 3]> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn has_room(&self, payload: &Payload, limits: Limits) -> bool {
+        self.waiting.len() < limits.messages && self.cost + cost(payload) <= limits.bytes
+    }
+
+    fn pop(&mut self) -> Option<Payload> {
+        let payload = self.waiting.pop_front()?;
+        self.cost -= cost(&payload);
+        Some(payload)
+    }
+}
+
+fn cost(payload: &Payload) -> usize {
+    payload.bytes.len() + OVERHEAD
+}
+
+/// What a message takes beyond its bytes, so that empty ones are not free.
+const OVERHEAD: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbox() -> Outbox {
+        Outbox::new(Limits { messages: 3, bytes: 1000 })
+    }
+
+    fn push(outbox: &Outbox, class: Class, text: &'static str) -> Result<u64, Full> {
+        outbox.push(Payload::message(class, text))
+    }
+
+    fn take(outbox: &Outbox, lane: Lane, bytes: usize, count: usize) -> Vec<String> {
+        let mut taken = Vec::new();
+        outbox.take(lane, bytes, count, &mut taken);
+        taken.iter().map(|payload| String::from_utf8(payload.bytes.to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_oldest_gives_way_unless_it_is_bulk() {
+        let outbox = outbox();
+        for class in [Class::Control, Class::Gossip, Class::Bulk] {
+            for text in ["a", "b", "c"] {
+                assert_eq!(push(&outbox, class, text), Ok(0));
+            }
+        }
+        assert_eq!(push(&outbox, Class::Gossip, "d"), Ok(1));
+        assert_eq!(push(&outbox, Class::Bulk, "d"), Err(Full));
+        assert_eq!(take(&outbox, Lane::Bulk, 9999, 99), ["a", "b", "c"]);
+        assert_eq!(take(&outbox, Lane::Urgent, 9999, 99), ["a", "b", "c", "b", "c", "d"]);
+        assert!(outbox.is_empty(Lane::Urgent) && outbox.is_empty(Lane::Bulk));
+    }
+
+    #[test]
+    fn one_is_taken_however_long_it_is() {
+        let outbox = outbox();
+        let long = Payload::message(Class::Bulk, vec![0; 900]);
+        outbox.push(long).unwrap();
+        assert_eq!(push(&outbox, Class::Bulk, "x"), Err(Full), "bytes are bounded too");
+        assert_eq!(take(&outbox, Lane::Bulk, 10, 99).len(), 1);
+        push(&outbox, Class::Bulk, "a").unwrap();
+        push(&outbox, Class::Bulk, "b").unwrap();
+        assert_eq!(take(&outbox, Lane::Bulk, 100, 99), ["a"]);
+        assert_eq!(take(&outbox, Lane::Bulk, 999, 0).len(), 0);
+    }
+
+    #[test]
+    fn what_can_never_fit_is_refused_and_costs_nothing_else() {
+        let outbox = outbox();
+        push(&outbox, Class::Gossip, "a").unwrap();
+        let long = Payload::message(Class::Gossip, vec![0; 2000]);
+        assert_eq!(outbox.push(long), Err(Full));
+        assert!(!outbox.is_empty(Lane::Urgent));
+    }
+}

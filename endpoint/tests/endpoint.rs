@@ -1,0 +1,164 @@
+//! Endpoints that talk to each other, over any carrier.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use rumormill_endpoint::{
+    Admission, Class, Config, Dropped, Endpoint, Error, Inboxes, Rejected, RequestError, SendError,
+};
+use rumormill_identity::SecretKey;
+use rumormill_registry::Registry;
+use rumormill_transport_api::{Addr, Context};
+use rumormill_transport_mem::Network;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_bytes(&[seed; 32])
+}
+
+fn registry(network: &Network) -> Arc<Registry> {
+    let registry = Registry::of([
+        rumormill_transport_mem::FACTORY,
+        rumormill_transport_tcp::FACTORY,
+        rumormill_transport_udp::FACTORY,
+    ])
+    .expect("three schemes");
+    let mut context = Context::default();
+    context.extensions.insert(network.clone());
+    registry.configure("mem", context).expect("mem is there");
+    Arc::new(registry)
+}
+
+fn config() -> Config {
+    Config::new("test", Admission::Open)
+}
+
+fn start(network: &Network, seed: u8, config: Config) -> (Endpoint, Inboxes) {
+    Endpoint::start(registry(network), key(seed), config).expect("a good config")
+}
+
+fn addr(text: &str) -> Addr {
+    text.parse().expect("an address")
+}
+
+/// Echoes questions until its endpoint is closed.
+async fn echo(endpoint: Arc<Endpoint>, mut inboxes: Inboxes) {
+    while let Some(message) = inboxes.bulk.recv().await {
+        let bytes = message.bytes.clone();
+        endpoint.reply(&message, bytes).ok();
+    }
+}
+
+async fn round_trips(at: &str) {
+    let network = Network::new(7);
+    let (a, _inboxes) = start(&network, 1, config());
+    let (b, inboxes) = start(&network, 2, config());
+    let bound = b.listen(&addr(at)).await.expect("listening");
+    let b = Arc::new(b);
+    let echoing = tokio::spawn(echo(b.clone(), inboxes));
+    a.learn(b.node(), vec![bound]).expect("room");
+    for number in 0..100_u32 {
+        let question = Bytes::copy_from_slice(&number.to_be_bytes());
+        let answer = a.request(b.node(), question.clone(), 5 * SECOND).await;
+        assert_eq!(answer, Ok(question));
+    }
+    let report = a.close(5 * SECOND).await;
+    assert_eq!(report.unsent, 0);
+    assert_eq!(report.snapshot.class(Class::Bulk).in_flight(), 0, "{report:?}");
+    assert_eq!(report.snapshot.class(Class::Bulk).carried, 100, "{report:?}");
+    echoing.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_are_answered_in_memory() {
+    round_trips("mem://b").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_are_answered_over_lossless_datagrams() {
+    round_trips("mem://b?delivery=datagram").await;
+}
+
+#[tokio::test]
+async fn questions_are_answered_over_tcp() {
+    round_trips("tcp://127.0.0.1:0").await;
+}
+
+#[tokio::test]
+async fn questions_are_answered_over_udp() {
+    round_trips("udp://127.0.0.1:0").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_there_is_unreachable_and_counted() {
+    let network = Network::new(7);
+    let (a, _inboxes) = start(&network, 1, config());
+    a.learn(key(2).node(), vec![addr("mem://nobody")]).unwrap();
+    let answer = a.request(key(2).node(), "x", 60 * SECOND).await;
+    assert_eq!(answer, Err(RequestError::Unreachable));
+    assert_eq!(a.snapshot().class(Class::Bulk).dropped(Dropped::Unreachable), 1);
+    assert_eq!(a.snapshot().links.retries, 2);
+    assert_eq!(a.send(key(3).node(), Class::Gossip, "x"), Err(SendError::UnknownPeer));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_cluster_is_nobody() {
+    let network = Network::new(7);
+    let (a, _ia) = start(&network, 1, config());
+    let (b, _ib) = start(&network, 2, Config::new("other", Admission::Open));
+    b.listen(&addr("mem://b")).await.unwrap();
+    let error = a.contact(&addr("mem://b")).await.unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. } | Error::NoPeer { .. }), "{error:?}");
+    assert_eq!(b.snapshot().rejected(Rejected::Cluster), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_may_dial_at_once() {
+    let network = Network::new(7);
+    let (a, mut ia) = start(&network, 1, config());
+    let (b, mut ib) = start(&network, 2, config());
+    a.listen(&addr("mem://a")).await.unwrap();
+    b.listen(&addr("mem://b")).await.unwrap();
+    a.learn(b.node(), vec![addr("mem://b")]).unwrap();
+    b.learn(a.node(), vec![addr("mem://a")]).unwrap();
+    for number in 0..10_u8 {
+        a.send(b.node(), Class::Gossip, vec![number]).unwrap();
+        b.send(a.node(), Class::Gossip, vec![number]).unwrap();
+    }
+    for number in 0..10_u8 {
+        assert_eq!(ib.gossip.recv().await.unwrap().bytes, [number][..]);
+        assert_eq!(ia.gossip.recv().await.unwrap().bytes, [number][..]);
+    }
+    let (ra, rb) = (a.close(SECOND).await, b.close(SECOND).await);
+    for report in [ra, rb] {
+        assert_eq!(report.snapshot.class(Class::Gossip).carried, 10, "{report:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_starts_again_is_met_again() {
+    for at in ["mem://b", "mem://b?delivery=datagram"] {
+        let network = Network::new(7);
+        let (a, _inboxes) = start(&network, 1, config());
+        a.learn(key(2).node(), vec![addr(at)]).unwrap();
+        for _ in 0..5 {
+            let (b, inboxes) = start(&network, 2, config());
+            b.listen(&addr(at)).await.expect("listening");
+            let b = Arc::new(b);
+            let echoing = tokio::spawn(echo(b.clone(), inboxes));
+            let mut answer = Err(RequestError::Uncertain);
+            for _ in 0..3 {
+                answer = a.request(key(2).node(), "x", SECOND).await;
+                if answer.is_ok() {
+                    break;
+                }
+            }
+            assert_eq!(answer, Ok("x".into()), "{at}");
+            echoing.abort();
+            drop(echoing.await);
+            let Ok(b) = Arc::try_unwrap(b) else { panic!("it is held elsewhere") };
+            b.close(Duration::ZERO).await;
+        }
+    }
+}
