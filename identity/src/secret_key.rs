@@ -9,6 +9,7 @@ use ed25519_dalek::{
         spki::der::pem::LineEnding,
     },
 };
+use rand::{RngExt, rand_core::UnwrapErr, rngs::SysRng};
 use rumormill_transport_api::NodeId;
 use zeroize::Zeroizing;
 
@@ -23,8 +24,12 @@ pub struct SecretKey(SigningKey);
 
 impl SecretKey {
     /// A new key, and so a new node, from the system's randomness.
+    ///
+    /// # Panics
+    /// If the system has none.
     pub fn generate() -> Self {
-        Self::from_bytes(&Zeroizing::new(rand::random()))
+        // Not from the generator of this thread, which a forked process would share.
+        Self::from_bytes(&Zeroizing::new(UnwrapErr(SysRng).random()))
     }
 
     /// The key with this seed, the 32 bytes that RFC 8032 calls the private key.
@@ -46,7 +51,8 @@ impl SecretKey {
     /// [`Malformed`](crate::Error::Malformed), [`Io`](crate::Error::Io).
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let text = key_file::read_secret(path.as_ref())?;
-        match SigningKey::from_pkcs8_pem(&text) {
+        // Who copies a key by hand adds empty lines.
+        match SigningKey::from_pkcs8_pem(text.trim()) {
             Ok(key) => Ok(Self(key)),
             Err(_) => Err(key_file::malformed(
                 path.as_ref(),

@@ -8,23 +8,26 @@
 
 mod failure;
 mod name;
+mod name_verifier;
 mod node_verifier;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use rumormill_transport_api::{Context, Credentials, Error, Expect, NodeId, Proof, Result, Target};
+use rumormill_transport_api::{
+    Context, Credentials, Error, Expect, NodeId, Proof, Result, Target, excerpt,
+};
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     client::{Resumption, WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, PrivateKeyDer},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
     server::{ServerSessionMemoryCache, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
 pub use failure::{failed, refused};
 
-use self::node_verifier::NodeVerifier;
+use self::{name_verifier::NameVerifier, node_verifier::NodeVerifier};
 
 /// What encrypts: ring. docs/decisions.md has the figures behind the choice.
 pub fn provider() -> Arc<CryptoProvider> {
@@ -116,8 +119,8 @@ impl Tls {
                 format!("proving anything but a node's key at {}://", target.addr.scheme()),
                 "expect a node, or configure authorities",
             )),
-            (Trust::Names, Expect::Any) => Ok(host.into()),
-            (Trust::Names, Expect::Name(name)) => Ok(name.as_ref().into()),
+            (Trust::Names, Expect::Any) => provable(host),
+            (Trust::Names, Expect::Name(name)) => provable(name),
             (Trust::Names, _) => Err(Error::unsupported(
                 format!(
                     "proving anything but a name at {}://, by an authority",
@@ -162,7 +165,7 @@ impl Tls {
         let first = shown.first();
         match self.trust {
             Trust::Nodes => first.and_then(node_verifier::node).map(Proof::Node),
-            Trust::Names => first.and_then(dns_name).map(Proof::Name),
+            Trust::Names => first.and_then(name_verifier::name).map(Proof::Name),
         }
         .ok_or_else(|| Error::protocol("a dialer shows a certificate that proves who it is"))
     }
@@ -179,6 +182,17 @@ impl Trust {
             true => Self::Nodes,
             false => Self::Names,
         }
+    }
+}
+
+/// `name`, if a certificate can have it at all.
+fn provable(name: &str) -> Result<String> {
+    match ServerName::try_from(name) {
+        Ok(_) => Ok(name.into()),
+        Err(_) => Err(Error::unsupported(
+            format!("proving the name '{}'", excerpt(name)),
+            "use a DNS name or an IP address, as certificates have them",
+        )),
     }
 }
 
@@ -212,7 +226,8 @@ fn server(credentials: &Credentials) -> Result<ServerConfig> {
         Trust::Names => {
             let builder =
                 WebPkiClientVerifier::builder_with_provider(roots(credentials)?, provider());
-            builder.build().map_err(|e| unusable("authorities", &e))?
+            let inside = builder.build().map_err(|e| unusable("authorities", &e))?;
+            Arc::new(NameVerifier(inside))
         }
     };
     Ok(ServerConfig::builder_with_provider(provider())
@@ -227,7 +242,19 @@ fn certified(credentials: &Credentials) -> Result<SingleCertAndKey> {
     let key = PrivateKeyDer::try_from(credentials.key.as_slice());
     let key = key.map_err(|problem| Error::option("key", problem))?.clone_key();
     let certified = CertifiedKey::from_der(chain, key, &provider());
-    Ok(certified.map_err(|e| unusable("cert", &e))?.into())
+    Ok(certified.map_err(|e| unfit(&e))?.into())
+}
+
+/// Why certificate and key are of no use, in other words than those about a peer's.
+fn unfit(error: &rustls::Error) -> Error {
+    let unusable_as = |problem| Error::option("cert", format!("cannot be used: {problem}"));
+    match error {
+        rustls::Error::InconsistentKeys(_) => unusable_as("it is the certificate of another key"),
+        rustls::Error::InvalidCertificate(_) => unusable_as(
+            "it is no X.509 certificate of version 3; `openssl x509 -req` needs -extfile to make one",
+        ),
+        other => unusable("cert", other),
+    }
 }
 
 fn roots(credentials: &Credentials) -> Result<Arc<RootCertStore>> {
@@ -241,12 +268,6 @@ fn roots(credentials: &Credentials) -> Result<Arc<RootCertStore>> {
 
 fn unusable(key: &str, problem: &dyn std::fmt::Display) -> Error {
     Error::option(key, format!("cannot be used: {problem}"))
-}
-
-/// The first name in a certificate that an authority has vouched for.
-fn dns_name(certificate: &CertificateDer<'_>) -> Option<Box<str>> {
-    let certificate = webpki::EndEntityCert::try_from(certificate).ok()?;
-    certificate.valid_dns_names().next().map(Into::into)
 }
 
 /// Sessions kept on each side, of all peers together; beyond it the oldest go. About 2 KiB each.

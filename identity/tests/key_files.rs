@@ -41,6 +41,19 @@ fn a_key_comes_back_from_its_file() {
 }
 
 #[test]
+fn a_key_that_was_copied_by_hand_is_read() {
+    let (dir, key) = (dir(), SecretKey::generate());
+    let path = dir.path().join("node.key");
+    key.save(&path).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let (trimmed, crlf) = (text.trim_end(), text.replace('\n', "\r\n"));
+    for copied in [trimmed, &format!("{text}\n"), &format!("\n {text} \n\n"), &crlf] {
+        let copy = private(&dir, copied.as_bytes());
+        assert_eq!(SecretKey::load(&copy).unwrap().node(), key.node(), "{copied:?}");
+    }
+}
+
+#[test]
 fn a_key_is_never_overwritten() {
     let (dir, first) = (dir(), SecretKey::generate());
     let path = dir.path().join("node.key");

@@ -265,14 +265,16 @@ fn credentials_that_tls_cannot_use_are_named() {
         change(&mut credentials);
         Context { credentials: Some(Arc::new(credentials)), ..Context::default() }
     };
-    for (key, context) in [
-        ("key", context(|c| c.key = vec![1, 2, 3].into())),
-        ("cert", context(|c| c.key = key(2).credentials().key)),
-        ("cert", context(|c| c.chain.clear())),
-        ("ca", context(|c| c.authorities = vec![vec![1]])),
+    for (key, context, reason) in [
+        ("key", context(|c| c.key = vec![1, 2, 3].into()), ""),
+        ("cert", context(|c| c.key = key(2).credentials().key), "of another key"),
+        ("cert", context(|c| c.chain.clear()), ""),
+        ("cert", context(|c| c.chain = vec![vec![1]]), "no X.509 certificate of version 3"),
+        ("ca", context(|c| c.authorities = vec![vec![1]]), ""),
     ] {
         let error = Tls::new(&context, PROTOCOL, Sessions::Resumed).unwrap_err();
         assert!(matches!(&error, Error::Option { key: named, .. } if **named == *key), "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
     }
     let error = Tls::new(&Context::default(), PROTOCOL, Sessions::Resumed).unwrap_err();
     assert!(matches!(error, Error::Unsupported { .. }), "{error}");
@@ -356,6 +358,8 @@ fn dialers_that_an_authority_does_not_vouch_for_are_told() {
     for (what, mut dialer, reason) in [
         ("foreign", Authority::new().issue(&["a.example"]), "authority"),
         ("expired", authority.issue_until(&["a.example"], 1999), "expired"),
+        ("nameless", authority.issue(&["10.0.0.1"]), "it needs a DNS name"),
+        ("wild", authority.issue(&["*.example"]), "it needs a DNS name"),
     ] {
         dialer.authorities = vec![authority.certificate.clone()];
         let met = meet(&tls(dialer), &listener, Expect::Name("b.example".into()));

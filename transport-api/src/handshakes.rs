@@ -183,7 +183,7 @@ impl<T: Send + 'static> Handshakes<T> {
 
     fn ended(&mut self, ended: Ended<T>) -> Option<T> {
         let (id, outcome) = match ended {
-            Ok((id, outcome)) => (id, outcome.map_err(|error| error.to_string())),
+            Ok((id, outcome)) => (id, outcome.map_err(|error| with_causes(&error))),
             Err(panicked) => (panicked.id(), Err(panicked.to_string())),
         };
         // Whoever was given up has no place, whatever became of it.
@@ -239,6 +239,14 @@ impl<T: Send + 'static> Handshakes<T> {
     }
 }
 
+/// Carriers say what they were doing; why it failed stands behind that.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", with_causes(cause)),
+        None => error.to_string(),
+    }
+}
+
 async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
@@ -260,3 +268,16 @@ impl<T> fmt::Debug for Handshakes<T> {
 const SLOTS: usize = 64;
 /// The longest deadline. Times to come must fit into a clock.
 const LONGEST: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_with_its_causes() {
+        let error = Error::io("shaking hands", io::Error::other("expired"));
+        assert_eq!(with_causes(&error), "shaking hands failed: expired");
+    }
+}

@@ -15,7 +15,9 @@ use crate::{Addr, Batch, Conn, End, Error, Info, Listener, Reader, Result, Timeo
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Conns served at once. While there are so many, no further one is accepted; dialers wait in
-    /// the carrier's own backlog.
+    /// the carrier's own backlog. Where conns have no end ([`End::None`]), the carrier bounds them by
+    /// itself and gives up the one that is silent longest; this limit would let strangers who say
+    /// one thing and no more keep everybody else out.
     pub max_conns: usize,
     /// How long a conn may bring no message before it is cut off.
     pub idle: Duration,
@@ -167,14 +169,18 @@ where
 {
     let (mut total, mut backoff, mut conns) =
         (Served::default(), Backoff::default(), JoinSet::new());
+    let mut most = limits.max_conns;
     loop {
         tokio::select! {
             biased;
             _ = stopped.changed() => break,
             Some(served) = conns.join_next() => total.add(served.unwrap_or_default()),
-            conn = accept_next(&mut listener, &mut backoff), if conns.len() < limits.max_conns => {
+            conn = accept_next(&mut listener, &mut backoff), if conns.len() < most => {
                 let Ok(conn) = conn else { break };
                 total.accepted += 1;
+                if conn.info.caps.end == End::None {
+                    most = usize::MAX;
+                }
                 conns.spawn(serve_conn(conn, limits, handler.clone(), stopped.clone()));
             }
         }

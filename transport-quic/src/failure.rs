@@ -176,7 +176,8 @@ fn without_wrapping(reason: &str) -> &str {
 
 /// Our own verifier's words, which name a node and are longer than an excerpt.
 fn excerpt_of_all(reason: &str) -> String {
-    reason.chars().take(LONGEST_REASON).flat_map(char::escape_debug).collect()
+    let shown = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+    reason.chars().take(LONGEST_REASON).map(shown).collect()
 }
 
 const LONGEST_REASON: usize = 200;

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
@@ -16,6 +16,7 @@ use crate::{
     Settings,
     arrivals::Arrivals,
     kernel::{self, Answer},
+    switch::canonical,
 };
 
 /// A bound socket.
@@ -92,6 +93,8 @@ pub(crate) struct Intake {
     /// Whether datagrams may be there of which tokio knows nothing: an answer of the network makes
     /// the system stop short of them.
     may_have_missed: bool,
+    /// Who waits for answers.
+    driver: Option<Waker>,
     /// Resolves when the network has answered something.
     answered: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
 }
@@ -102,6 +105,7 @@ impl Intake {
             answers: Vec::new(),
             unfinished: 0,
             may_have_missed: false,
+            driver: None,
             answered: answered(port.clone()),
             port,
         }
@@ -155,6 +159,10 @@ impl Intake {
         if !self.answers.is_empty() {
             return Poll::Ready(());
         }
+        match &mut self.driver {
+            Some(driver) => driver.clone_from(cx.waker()),
+            driver => *driver = Some(cx.waker().clone()),
+        }
         // That the runtime has ended `poll_recv` says as well.
         let _ = ready!(self.answered.as_mut().poll(cx));
         self.answered = answered(self.port.clone());
@@ -180,10 +188,14 @@ impl Intake {
         mem::take(&mut self.answers)
     }
 
-    /// All answers that are there.
-    pub(crate) fn all_answers(&mut self) -> Vec<Answer> {
+    /// The answers that are there to what was sent to `remote`. All others are kept until the
+    /// datagrams are read that came before them, by the driver, which is to be woken then.
+    pub(crate) fn answers_about(&mut self, remote: SocketAddr) -> (Vec<Answer>, Option<Waker>) {
         kernel::answers(&self.port.io, ALL_ANSWERS, &mut self.answers);
-        mem::take(&mut self.answers)
+        let about = self.answers.extract_if(.., |answer| canonical(answer.to) == remote).collect();
+        let are_kept = !self.answers.is_empty();
+        self.may_have_missed |= are_kept;
+        (about, self.driver.take_if(|_| are_kept))
     }
 }
 

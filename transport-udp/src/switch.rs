@@ -128,7 +128,8 @@ impl Switch {
         match &mut state.io {
             // What an earlier conn with this peer was answered must not end this one.
             Some(io) => {
-                let answers = io.all_answers();
+                let (answers, driver) = io.answers_about(remote);
+                wakes.extend(driver);
                 self.end_refused(&mut state, &answers, &mut wakes);
             }
             None => drop(inbox.cut(End::Lost)),

@@ -156,6 +156,27 @@ async fn a_peer_that_is_back_is_not_refused_for_the_last_of_many_messages() {
 }
 
 #[tokio::test]
+async fn a_dial_ends_no_other_conn_before_its_last_message() {
+    let udp = Udp::default();
+    let mut listener = listen(&udp).await;
+    for farewell in [None, Some(b"bye")] {
+        let (peer, mut accepted) = welcome(&mut listener).await;
+        if let Some(farewell) = farewell {
+            say(&peer, farewell, listener.addr()).await;
+        }
+        drop(peer);
+        ask_nobody(&mut accepted).await;
+        let other = addr_of(&stranger().await);
+        dial_from(&udp, listener.addr(), &other).await.expect("dialling");
+        if let Some(farewell) = farewell {
+            assert_eq!(recv(&mut accepted.reader).await, farewell.as_slice());
+        }
+        assert_refused(&mut accepted.reader).await;
+    }
+    assert!(support::poll_once(listener.accept()).await.is_none(), "nobody new has come");
+}
+
+#[tokio::test]
 async fn a_peer_that_was_refused_can_come_again() {
     let (udp, counters) = counted(Settings::default());
     let mut listener = listen(&udp).await;

@@ -2,10 +2,10 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
 use bytes::Bytes;
-use rumormill_transport_api::{Addr, Error, Listener, Reader, Writer};
+use rumormill_transport_api::{Addr, Error, Limits, Listener, Reader, Writer, serve};
 use rumormill_transport_udp::{Settings, UdpReader};
 use support::{
     accept, addr, batch, counted, dial_from, is_busy, is_cut, listen, poll_once, recv, recv_to_end,
@@ -42,6 +42,24 @@ async fn a_full_table_cuts_off_the_accepted_conn_heard_from_least_recently() {
     }
     say(&far, b"so am I", &from).await;
     assert_eq!(recv(&mut dialed.reader).await, "so am I");
+}
+
+#[tokio::test]
+async fn strangers_who_say_one_thing_keep_nobody_out() {
+    let (udp, _) = counted(Settings { peers: 20, ..Settings::default() });
+    let listener = listen(&udp).await;
+    let to = listener.addr().clone();
+    let limits = Limits { max_conns: 5, ..Limits::default() };
+    let _server = serve(listener, limits, |_, message| ready(Some(message)));
+    let mut strangers = Vec::new();
+    for _ in 0..50 {
+        let stranger = stranger().await;
+        say(&stranger, b"me too", &to).await;
+        let mut buffer = [0; 100];
+        let (len, _) = soon(stranger.recv_from(&mut buffer)).await.unwrap();
+        assert_eq!(&buffer[..len], b"me too");
+        strangers.push(stranger);
+    }
 }
 
 #[tokio::test]

@@ -31,15 +31,17 @@ pub fn refused(alert: AlertDescription) -> Error {
     let because = |problem: &str| Error::Refused { problem: problem.into() };
     match alert {
         Alert::AccessDenied => because("it does not want us"),
-        Alert::BadCertificate | Alert::CertificateUnknown | Alert::UnsupportedCertificate => {
-            because(
-                "it takes no certificate like ours; nodes with and without an authority do not mix",
-            )
-        }
+        Alert::BadCertificate | Alert::CertificateUnknown => because(
+            "it takes no certificate like ours; nodes with and without an authority do not mix",
+        ),
         Alert::CertificateExpired => because("our certificate has expired; renew it"),
         Alert::CertificateRequired => because("it wants a certificate, and got none"),
         Alert::CertificateRevoked => because("our certificate was revoked"),
         Alert::DecryptError => because("it could not verify our signature"),
+        Alert::UnsupportedCertificate => because(
+            "our certificate does not serve to dial; it needs a DNS name, and where it has a list \
+             of purposes, clientAuth among them",
+        ),
         Alert::UnknownCA => because("it does not know the authority of our certificate"),
         Alert::HandshakeFailure => {
             because("it has nothing to prove itself with that we would take")

@@ -47,12 +47,8 @@ fn host(addr: &Addr) -> Result<Box<str>> {
 }
 
 fn server_name(name: String) -> Result<ServerName<'static>> {
-    ServerName::try_from(name).map_err(|_| {
-        Error::unsupported(
-            "proving a name that no certificate can hold",
-            "expect a DNS name or an IP address",
-        )
-    })
+    let invalid = |_| Error::unsupported("dialling by such a name", "use one that TLS can hold");
+    ServerName::try_from(name).map_err(invalid)
 }
 
 fn failure(addr: &Addr, error: io::Error) -> Error {
