@@ -27,9 +27,12 @@ pub struct Config {
     pub outbox: Limits,
     /// Messages of each class that may wait to be taken.
     pub inbox: usize,
-    /// Peers that are known at once; one more is refused.
+    /// Peers that are known at once; one more is refused. Those who come by themselves get half of
+    /// the places, and one without a conn gives way to the next.
     pub max_peers: usize,
-    /// Conns that are accepted at once, of all listeners together; more wait to be accepted.
+    /// Conns that are accepted at once, of all listeners together; more wait to be accepted. One
+    /// source (an IPv4 address, or 64 bits of an IPv6 address) gets half of them, and a quarter
+    /// until their peers have proven themselves; what it dials beyond that is dropped.
     pub max_accepted: usize,
     /// How long dials, greetings and writes may take.
     pub timeouts: Timeouts,
@@ -39,6 +42,10 @@ pub struct Config {
     pub retry: Retry,
     /// The time of day, by which tickets expire.
     pub clock: Clock,
+    /// Where all chance comes from: sessions, nonces and jitter. `None`, the default, is the
+    /// system's. A number makes a run repeatable, and what must not be guessed guessable: it is for
+    /// simulations alone.
+    pub seed: Option<u64>,
 }
 
 /// Which frames are signed.
@@ -69,6 +76,7 @@ impl Config {
             idle: Duration::from_secs(90),
             retry: Retry::default(),
             clock: Clock::monotonic(),
+            seed: None,
         }
     }
 }

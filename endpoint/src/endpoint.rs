@@ -19,10 +19,11 @@ use crate::{
     error::{Error, RequestError, SendError},
     frame::{Class, Kind, Lane, Payload},
     greet,
+    handle::Link,
     hub::{Event, Hub},
     inbox::{self, Inbox, Message},
     ledger::{Dropped, Ledger, Snapshot, add},
-    link::{Link, carry},
+    link::carry,
     peer::{Answered, Peer},
 };
 
@@ -78,7 +79,7 @@ impl Endpoint {
         config: Config,
     ) -> Result<(Self, Inboxes), Error> {
         check(&config)?;
-        let (ledger, limit) = (Arc::new(Ledger::default()), config.inbox);
+        let (ledger, limit) = (Arc::new(Ledger::of(registry.schemes())), config.inbox);
         let inbox = |class| inbox::inbox(class, limit, ledger.clone());
         let (control, gossip, bulk) =
             (inbox(Class::Control), inbox(Class::Gossip), inbox(Class::Bulk));
@@ -125,12 +126,7 @@ impl Endpoint {
 
     /// Ends all conns to a peer and drops what waits for it; tells whether it was known.
     pub fn forget(&self, node: NodeId) -> bool {
-        let Some(peer) = self.hub.remove_peer(node) else { return false };
-        peer.forget();
-        for lane in [Lane::Urgent, Lane::Bulk] {
-            self.hub.drop_waiting(&peer, lane, Dropped::Forgotten);
-        }
-        true
+        self.hub.forget(node)
     }
 
     /// Meets whoever is at `addr`, and keeps the conn.
@@ -147,7 +143,7 @@ impl Endpoint {
         if met.peer.routes().is_empty() {
             met.peer.set_routes(vec![addr.clone().without_options()]);
         }
-        let (hub, link) = (self.hub.clone(), Link::new(self.node()));
+        let (hub, link) = (self.hub.clone(), Link::new(met.dialler));
         self.hub.spawn(async move { carry(&hub, &link, Lane::Urgent, met).await });
         Ok(node)
     }
@@ -182,7 +178,8 @@ impl Endpoint {
         deadline: Duration,
     ) -> Result<Bytes, RequestError> {
         let peer = self.hub.peer(to).ok_or(SendError::UnknownPeer)?;
-        let (number, answer) = peer.ask();
+        let number = self.hub.next_question();
+        let answer = peer.ask(number);
         let _asked = Asked { peer: &peer, number };
         let payload =
             Payload { class: Class::Bulk, kind: Kind::Request(number), bytes: question.into() };
@@ -298,8 +295,9 @@ async fn accept(hub: Arc<Hub>, accepting: Arc<Semaphore>, mut listener: AnyListe
     let mut backoff = Backoff::default();
     while let Ok(permit) = accepting.clone().acquire_owned().await {
         let accepted = tokio::select! {
-            accepted = accept_next(&mut listener, &mut backoff) => accepted,
+            biased;
             () = hub.closed() => return,
+            accepted = accept_next(&mut listener, &mut backoff) => accepted,
         };
         let Ok(conn) = accepted else { return };
         add(&hub.ledger.links.accepted, 1);
@@ -313,7 +311,7 @@ async fn accept(hub: Arc<Hub>, accepting: Arc<Semaphore>, mut listener: AnyListe
 
 async fn receive(hub: &Arc<Hub>, conn: AnyConn) {
     match greet::accepted(hub, conn).await {
-        Some((lane, met)) => carry(hub, &Link::new(met.peer.node), lane, met).await,
+        Some((lane, met)) => carry(hub, &Link::new(met.dialler), lane, met).await,
         None => add(&hub.ledger.links.ended, 1),
     }
 }

@@ -213,19 +213,27 @@ impl Frame {
         self.whole.get(..self.whole.len() - signature).unwrap_or_default()
     }
 
+    /// All of it, as it arrived.
+    pub fn whole(&self) -> &Bytes {
+        &self.whole
+    }
+
     /// The payloads, in order.
     ///
     /// The iterator ends after the first error, and a frame without payloads is one.
     pub fn payloads(&self) -> Payloads {
-        let body = self.whole.slice(HEAD.min(self.signed().len())..self.signed().len());
-        Payloads { body, lane: self.lane, split: 0 }
+        let end = self.signed().len();
+        Payloads { body: self.whole.slice(..end), at: HEAD.min(end), lane: self.lane, split: 0 }
     }
 }
 
 /// The payloads of a [`Frame`].
 #[derive(Debug)]
 pub struct Payloads {
+    /// Everything up to the end of the last one.
     body: Bytes,
+    /// Where the next one begins.
+    at: usize,
     lane: Lane,
     /// How many there were so far.
     split: usize,
@@ -235,7 +243,7 @@ impl Iterator for Payloads {
     type Item = Result<Payload, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.body.is_empty() && 0 < self.split {
+        if self.rest().is_empty() && 0 < self.split {
             return None;
         }
         self.split += 1;
@@ -244,15 +252,19 @@ impl Iterator for Payloads {
             false => Err(Malformed::Crowded),
         };
         if payload.is_err() {
-            self.body = Bytes::new();
+            self.at = self.body.len();
         }
         Some(payload)
     }
 }
 
 impl Payloads {
+    fn rest(&self) -> &[u8] {
+        self.body.get(self.at..).unwrap_or_default()
+    }
+
     fn split(&mut self) -> Result<Payload, Malformed> {
-        let mut rest = Rest(&self.body);
+        let mut rest = Rest(self.rest());
         let first = rest.byte()?;
         let class = match first & 0xf {
             0 => Class::Control,
@@ -274,10 +286,9 @@ impl Payloads {
         if rest.0.len() < len {
             return Err(Malformed::Short);
         }
-        let at = self.body.len() - rest.0.len();
-        let mut bytes = self.body.split_off(at);
-        self.body = bytes.split_off(len);
-        Ok(Payload { class, kind, bytes })
+        let begin = self.body.len() - rest.0.len();
+        self.at = begin + len;
+        Ok(Payload { class, kind, bytes: self.body.slice(begin..self.at) })
     }
 }
 

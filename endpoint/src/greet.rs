@@ -4,50 +4,48 @@
 //! holds the key now, in the session that was claimed, can make it. What was recorded before, in any
 //! session, proves nothing. On datagrams everything may get lost, so the dialer repeats itself, and a
 //! cookie comes first.
+//!
+//! Over datagrams, anybody may send in anybody's name. So whoever has not shown that it hears what is
+//! sent to it costs no memory, and cannot end what somebody else has begun: what is wrong is counted
+//! and passed over.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use rumormill_transport_api::{
-    Addr, AnyConn, AnyReader, AnyWriter, Batch, Caps, Conn, Delivery, Info, NodeId, Proof, Reader,
-    Writer,
-};
-use tokio::time::{Instant, timeout_at};
+use rand::RngExt;
+use rumormill_transport_api::{Addr, AnyConn, Caps, NodeId, Proof};
+use tokio::time::Instant;
 
 use crate::{
-    admission::Denied,
+    crowd::Place,
+    door::{Door, Failure, Outcome, read_greeting, rejected},
+    ear::Late,
     error::Error,
     frame::{Class, Frame, Kind, Lane, Payload},
-    hello::{Answer, Claim, Greeting, Hello, MAX_GREETING, Nonce, Stale},
+    hello::{Answer, Claim, Greeting, Hello, Nonce, Stale},
     hub::Hub,
     ledger::Rejected,
     link::Met,
     peer::{Peer, Session},
-    seal::{Party, Require},
 };
 
-/// A conn before its peer has proven itself.
-struct Door<'a> {
-    hub: &'a Hub,
-    info: Info,
-    reader: AnyReader,
-    writer: AnyWriter,
-    arrived: Vec<Bytes>,
-    /// Bytes that came so far.
-    heard: usize,
+/// What both sides know when a greeting has ended well.
+struct Agreed {
+    peer: Arc<Peer>,
+    session: Arc<Session>,
+    lane: Lane,
+    dialler: NodeId,
+    /// The longest frame that the peer takes.
+    peer_max: u32,
+    late: Option<Late>,
 }
 
-/// Why nobody was met. The conn is gone.
-enum Failure {
-    /// The carrier ended, or the peer said too little in time.
-    Silent,
-    /// The peer said something that it must not.
-    Rejected(Rejected),
-    /// This node does not want the peer.
-    Denied(NodeId, Denied),
+/// A Hello that was answered.
+struct Offer {
+    hello: Hello,
+    session: Arc<Session>,
+    answer: Bytes,
 }
-
-type Outcome<T> = Result<T, Failure>;
 
 /// Greets whoever was dialled at `addr`, which must be `expected` if that is given.
 ///
@@ -56,25 +54,24 @@ pub(crate) async fn dialled(
     hub: &Hub,
     conn: AnyConn,
     addr: &Addr,
-    expected: Option<NodeId>,
+    expected: Option<&Arc<Peer>>,
     lane: Lane,
 ) -> Result<Met, Error> {
     let after = hub.config.timeouts.dial;
-    let mut door = Door::new(hub, conn);
-    let met = door.introduce(expected, lane, Instant::now() + after).await;
+    let mut door = Door::new(hub, conn, Some(addr.clone().without_options()));
+    let agreed = door.introduce(expected, lane, Instant::now() + after).await;
     let no_peer = |problem| Error::NoPeer { addr: addr.clone(), problem };
-    match met {
-        Ok((session, peer_max)) => {
-            let routes = || vec![addr.clone().without_options()];
-            let peer = hub.peer_or_new(session.theirs.node, routes)?;
-            Ok(door.met(peer, session, peer_max))
-        }
+    match agreed {
+        Ok(agreed) => Ok(door.met(agreed, None)),
         Err(Failure::Silent) => Err(Error::Timeout { addr: addr.clone(), after }),
         Err(Failure::Denied(node, why)) => Err(Error::Denied { node, why }),
+        Err(Failure::Forgotten) => Err(no_peer("it was forgotten meanwhile")),
+        Err(Failure::NoRoom(error)) => Err(error),
         Err(Failure::Rejected(why)) => {
             hub.ledger.rejected(why);
             Err(no_peer(match why {
                 Rejected::Cluster => "it is of another cluster",
+                Rejected::Myself => "it is this very node",
                 Rejected::Unproven => "it is another node than the one expected",
                 _ => "it does not speak as one",
             }))
@@ -86,86 +83,130 @@ pub(crate) async fn dialled(
 ///
 /// Not cancel-safe: dropping the future drops the conn.
 pub(crate) async fn accepted(hub: &Hub, conn: AnyConn) -> Option<(Lane, Met)> {
-    let mut door = Door::new(hub, conn);
-    match door.admit(Instant::now() + PATIENCE).await {
-        Ok((lane, session, peer_max)) => {
-            let peer = hub.peer_or_new(session.theirs.node, Vec::new).ok()?;
-            Some((lane, door.met(peer, session, peer_max)))
+    let Some(mut place) = hub.crowd.enter(&conn.info, Instant::now()) else {
+        hub.ledger.rejected(Rejected::Crowded);
+        return None;
+    };
+    let mut door = Door::new(hub, conn, None);
+    let why = match door.admit(None, Instant::now() + PATIENCE).await {
+        Ok(agreed) => {
+            place.proven();
+            return Some((agreed.lane, door.met(agreed, Some(place))));
         }
-        Err(Failure::Silent) => None,
+        Err(Failure::Silent | Failure::Forgotten) => return None,
         Err(Failure::Denied(node, why)) => {
             tracing::debug!(%node, %why, from = %door.info.remote, "a peer was not admitted");
-            hub.ledger.rejected(Rejected::Denied);
-            None
+            Rejected::Denied
         }
-        Err(Failure::Rejected(why)) => {
-            hub.ledger.rejected(why);
-            None
-        }
+        Err(Failure::NoRoom(_)) => Rejected::Crowded,
+        Err(Failure::Rejected(why)) => why,
+    };
+    if why == Rejected::Forged && !door.is_lossy() {
+        place.has_forged(Instant::now());
     }
+    hub.ledger.rejected(why);
+    None
 }
 
-impl<'a> Door<'a> {
-    fn new(hub: &'a Hub, conn: AnyConn) -> Self {
-        let Conn { info, reader, writer } = conn;
-        Self { hub, info, reader, writer, arrived: Vec::new(), heard: 0 }
-    }
-
+impl Door<'_> {
     /// The dialing side.
     async fn introduce(
         &mut self,
-        expected: Option<NodeId>,
+        expected: Option<&Arc<Peer>>,
         lane: Lane,
         deadline: Instant,
-    ) -> Outcome<(Arc<Session>, u32)> {
-        let nonce: Nonce = rand::random();
+    ) -> Outcome<Agreed> {
+        let nonce: Nonce = self.hub.rng().random();
         let mut hello = Hello { claim: self.claim(), nonce, cookie: None };
+        let mut turns = 0..TURNS;
         let answer = loop {
-            let greeting = Greeting::Hello(hello.clone()).encode(self.padding());
-            match self.ask(greeting, deadline, |greeting| concerns(greeting, &nonce)).await? {
+            turns.next().ok_or(Failure::Silent)?;
+            let asking = Greeting::Hello(hello.clone()).encode(self.padding());
+            let concerns = |door: &Self, greeting: &Greeting| door.is_concerned(greeting, &nonce);
+            let (whole, greeting) = self.ask(asking, deadline, concerns).await?;
+            match greeting {
                 Greeting::Answer(answer) => break answer,
                 Greeting::Challenge(challenge) => hello.cookie = Some(challenge.cookie),
-                Greeting::Hello(_) | Greeting::Stale(_) => return rejected(Rejected::Unexpected),
+                // Both have dialled at once, on what is the same conn to both.
+                Greeting::Hello(theirs) => {
+                    match self.hub.challenge(&self.info, &theirs, whole.len()) {
+                        Some(challenge) => self.say(challenge.encode(0), deadline).await?,
+                        None => {
+                            self.arrived.insert(0, whole);
+                            return self.admit(expected, deadline).await;
+                        }
+                    }
+                }
+                Greeting::Stale(_) => return rejected(Rejected::Unexpected),
             }
         };
         self.check(&answer.claim)?;
         let theirs = answer.claim.party;
-        if expected.is_some_and(|node| node != theirs.node) {
-            return rejected(Rejected::Unproven);
-        }
+        check_expected(expected, theirs.node)?;
         let session = self.hub.session_for(theirs).ok_or(Failure::Rejected(Rejected::Forged))?;
         let shown = self.confirm(&session, lane, &answer.challenge);
-        self.converse(shown, deadline, |door, whole| door.is_confirmed(&session, whole, &nonce))
-            .await?;
-        Ok((session, answer.claim.max_frame))
+        self.converse(shown, deadline, |_, whole| is_confirmed(&session, whole, &nonce)).await?;
+        let (peer, session) = self.take_in(session, expected)?;
+        let (dialler, peer_max) = (self.hub.us.node, answer.claim.max_frame);
+        Ok(Agreed { peer, session, lane, dialler, peer_max, late: None })
+    }
+
+    /// Whether a greeting is for a dialer that has drawn this nonce.
+    fn is_concerned(&self, greeting: &Greeting, nonce: &Nonce) -> bool {
+        match greeting {
+            Greeting::Answer(answer) => answer.nonce == *nonce,
+            Greeting::Challenge(challenge) => challenge.nonce == *nonce,
+            // Of two who greet each other over the same datagrams, the one with the lower id goes on.
+            Greeting::Hello(hello) => self.is_lossy() && hello.claim.party.node < self.hub.us.node,
+            Greeting::Stale(_) => false,
+        }
     }
 
     /// The accepting side.
-    async fn admit(&mut self, deadline: Instant) -> Outcome<(Lane, Arc<Session>, u32)> {
-        let challenge: Nonce = rand::random();
-        let mut offered: Option<(Hello, Arc<Session>)> = None;
+    async fn admit(&mut self, expected: Option<&Arc<Peer>>, deadline: Instant) -> Outcome<Agreed> {
+        let challenge: Nonce = self.hub.rng().random();
+        let mut offered = None;
         loop {
             let whole = self.next(deadline).await?;
-            if let Some(greeting) = self.read_greeting(&whole)? {
-                let Greeting::Hello(hello) = greeting else {
-                    return rejected(Rejected::Unexpected);
-                };
-                offered = self.offer(hello, &whole, challenge, deadline).await?.or(offered);
-                continue;
+            match self.hear(whole, &mut offered, &challenge, deadline).await {
+                Ok(Some(frame)) => return self.agree(offered, &frame, expected, deadline).await,
+                Ok(None) => (),
+                Err(Failure::Rejected(why)) if self.is_kept(&offered) => {
+                    self.hub.ledger.rejected(why);
+                }
+                Err(failure) => return Err(failure),
             }
-            let frame = Frame::parse(whole).map_err(|_| Failure::Rejected(Rejected::Malformed))?;
-            let Some((hello, session)) = &offered else {
-                self.tell_stale(&frame, deadline).await?;
-                continue;
-            };
-            if !self.confirms(session, &frame, &challenge)? {
-                return rejected(Rejected::Unexpected);
-            }
-            let (lane, hello, session) = (frame.lane, hello.clone(), session.clone());
-            let session = self.hub.adopt(session, Vec::new).ok_or(Failure::Silent)?;
-            let shown = self.confirm(&session, lane, &hello.nonce);
-            self.say(shown, deadline).await?;
-            return Ok((lane, session, hello.claim.max_frame));
+        }
+    }
+
+    /// Whether the conn goes on whatever comes: somebody real is at its other end, and anybody may
+    /// send in its name.
+    fn is_kept(&self, offered: &Option<Offer>) -> bool {
+        self.is_lossy() && (offered.is_some() || self.dialled.is_some())
+    }
+
+    /// Takes a message of a dialer; returns the frame by which it has proven itself.
+    async fn hear(
+        &mut self,
+        whole: Bytes,
+        offered: &mut Option<Offer>,
+        challenge: &Nonce,
+        deadline: Instant,
+    ) -> Outcome<Option<Frame>> {
+        if let Some(greeting) = read_greeting(&whole)? {
+            let Greeting::Hello(hello) = greeting else { return rejected(Rejected::Unexpected) };
+            return self
+                .offer(hello, whole.len(), offered, challenge, deadline)
+                .await
+                .map(|()| None);
+        }
+        let frame = Frame::parse(whole).map_err(|_| Failure::Rejected(Rejected::Malformed))?;
+        let Some(offer) = offered else {
+            return self.tell_stale(&frame, deadline).await.map(|()| None);
+        };
+        match confirms(&offer.session, &frame, challenge)? {
+            true => Ok(Some(frame)),
+            false => rejected(Rejected::Unexpected),
         }
     }
 
@@ -173,22 +214,69 @@ impl<'a> Door<'a> {
     async fn offer(
         &mut self,
         hello: Hello,
-        whole: &Bytes,
-        challenge: Nonce,
+        len: usize,
+        offered: &mut Option<Offer>,
+        challenge: &Nonce,
         deadline: Instant,
-    ) -> Outcome<Option<(Hello, Arc<Session>)>> {
-        if self.info.caps.delivery == Delivery::Datagram
-            && let Some(challenge) = self.hub.challenge(&self.info, &hello, whole.len())
+    ) -> Outcome<()> {
+        if !self.is_lossy() && offered.is_some() {
+            return rejected(Rejected::Unexpected);
+        }
+        if self.is_lossy()
+            && let Some(challenge) = self.hub.challenge(&self.info, &hello, len)
         {
             self.say(challenge.encode(0), deadline).await?;
-            return Ok(None);
+            // The conn of somebody who was made up is not kept; a real one comes again.
+            return if self.is_kept(offered) { Ok(()) } else { Err(Failure::Silent) };
+        }
+        if let Some(offer) = offered.as_ref().filter(|offer| offer.hello.nonce == hello.nonce) {
+            return self.say(offer.answer.clone(), deadline).await;
         }
         self.check(&hello.claim)?;
-        let session = Session::new(&self.hub.cluster, self.hub.us, hello.claim.party);
-        let session = Arc::new(session.ok_or(Failure::Rejected(Rejected::Forged))?);
-        let answer = Answer { claim: self.claim(), nonce: hello.nonce, challenge };
-        self.say(Greeting::Answer(answer).encode(0), deadline).await?;
-        Ok(Some((hello, session)))
+        let session = self.hub.session_of(hello.claim.party);
+        let session = session.ok_or(Failure::Rejected(Rejected::Forged))?;
+        let (claim, nonce, challenge) = (self.claim(), hello.nonce, *challenge);
+        let answer = Greeting::Answer(Answer { claim, nonce, challenge }).encode(0);
+        self.say(answer.clone(), deadline).await?;
+        *offered = Some(Offer { hello, session, answer });
+        Ok(())
+    }
+
+    /// Takes the dialer, which has proven itself by `frame`, as the one that it claims to be.
+    async fn agree(
+        &mut self,
+        offered: Option<Offer>,
+        frame: &Frame,
+        expected: Option<&Arc<Peer>>,
+        deadline: Instant,
+    ) -> Outcome<Agreed> {
+        let Some(Offer { hello, session, .. }) = offered else { return Err(Failure::Silent) };
+        check_expected(expected, session.theirs.node)?;
+        let (peer, session) = self.take_in(session, expected)?;
+        let shown = self.confirm(&session, frame.lane, &hello.nonce);
+        self.say(shown.clone(), deadline).await?;
+        let (hello, peer_max) = (hello.nonce, hello.claim.max_frame);
+        let confirm = frame.whole().clone();
+        let late = self.is_lossy().then_some(Late { hello, confirm, shown });
+        let (lane, dialler) = (frame.lane, peer.node);
+        Ok(Agreed { peer, session, lane, dialler, peer_max, late })
+    }
+
+    /// Makes the peer, which has proven itself, a known one.
+    fn take_in(
+        &self,
+        session: Arc<Session>,
+        expected: Option<&Arc<Peer>>,
+    ) -> Outcome<(Arc<Peer>, Arc<Session>)> {
+        let node = session.theirs.node;
+        let peer = match (expected, &self.dialled) {
+            (Some(peer), _) => Ok(peer.clone()),
+            (None, Some(addr)) => self.hub.peer_or_new(node, || vec![addr.clone()]),
+            (None, None) => self.hub.stranger(node),
+        };
+        let peer = peer.map_err(Failure::NoRoom)?;
+        let session = self.hub.adopt(&peer, session).ok_or(Failure::Forgotten)?;
+        Ok((peer, session))
     }
 
     /// What has to be right before anything that a peer claims is considered.
@@ -198,7 +286,7 @@ impl<'a> Door<'a> {
             return rejected(Rejected::Cluster);
         }
         if node == self.hub.us.node {
-            return rejected(Rejected::Unexpected);
+            return rejected(Rejected::Myself);
         }
         if let Some(Proof::Node(proven)) = &self.info.proof
             && *proven != node
@@ -229,141 +317,45 @@ impl<'a> Door<'a> {
         session.sealer.seal(lane, std::iter::once(&payload), Some(&self.hub.key))
     }
 
-    /// Whether a frame signs our nonce, in the session that was claimed.
-    fn confirms(&self, session: &Session, frame: &Frame, nonce: &Nonce) -> Outcome<bool> {
-        let opened = session.opener.open(frame, Require::Signature);
-        let payloads = opened.map_err(|why| Failure::Rejected(why.into()))?;
-        let confirmed =
-            |payload: &Payload| payload.kind == Kind::Confirm && *payload.bytes == *nonce;
-        Ok(payloads.iter().any(confirmed))
-    }
-
-    fn is_confirmed(&self, session: &Arc<Session>, whole: &Bytes, nonce: &Nonce) -> Outcome<bool> {
-        let Ok(frame) = Frame::parse(whole.clone()) else { return Ok(false) };
-        self.confirms(session, &frame, nonce)
-    }
-
     /// Tells who sends into a session that is over, over datagrams, that it is.
     async fn tell_stale(&mut self, frame: &Frame, deadline: Instant) -> Outcome<()> {
-        self.hub.ledger.rejected(Rejected::Elsewhere);
-        if self.info.caps.delivery == Delivery::Stream {
-            return rejected(Rejected::Unexpected);
+        if let Some(stale) = Stale::to(frame).filter(|_| self.is_lossy()) {
+            self.say(Greeting::Stale(stale).encode(0), deadline).await?;
         }
-        let stale = Stale { tag: frame.tag, counter: frame.counter };
-        self.say(Greeting::Stale(stale).encode(0), deadline).await
+        rejected(Rejected::Elsewhere)
     }
 
-    /// Says `hello`, again and again over datagrams, until a greeting comes that `is_answer`.
-    async fn ask(
-        &mut self,
-        hello: Bytes,
-        deadline: Instant,
-        is_answer: impl Fn(&Greeting) -> bool,
-    ) -> Outcome<Greeting> {
-        let answer = self
-            .converse(hello, deadline, |door, whole| {
-                Ok(door.read_greeting(whole)?.is_some_and(|greeting| is_answer(&greeting)))
-            })
-            .await?;
-        self.read_greeting(&answer)?.ok_or(Failure::Silent)
-    }
-
-    /// Says `saying`, again and again over datagrams, until something comes that `is_answer`. Over
-    /// streams the first thing has to be.
-    async fn converse(
-        &mut self,
-        saying: Bytes,
-        deadline: Instant,
-        is_answer: impl Fn(&Self, &Bytes) -> Outcome<bool>,
-    ) -> Outcome<Bytes> {
-        let is_lossy = self.info.caps.delivery == Delivery::Datagram;
-        let mut pause = FIRST_PAUSE;
-        loop {
-            self.say(saying.clone(), deadline).await?;
-            let until = if is_lossy { deadline.min(Instant::now() + pause) } else { deadline };
-            pause *= 2;
-            loop {
-                let whole = match self.next(until).await {
-                    Err(Failure::Silent) if is_lossy && Instant::now() < deadline => break,
-                    whole => whole?,
-                };
-                match is_answer(self, &whole) {
-                    Ok(true) => return Ok(whole),
-                    // Late doubles and overtakers.
-                    Ok(false) | Err(Failure::Rejected(_)) if is_lossy => (),
-                    Ok(false) => return rejected(Rejected::Unexpected),
-                    Err(failure) => return Err(failure),
-                }
-            }
-        }
-    }
-
-    async fn say(&mut self, greeting: Bytes, deadline: Instant) -> Outcome<()> {
-        let mut batch: Batch = [greeting].into_iter().collect();
-        match timeout_at(deadline, self.writer.send(&mut batch)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Failure::Silent),
-        }
-    }
-
-    /// The next message, as long as there were not too many.
-    async fn next(&mut self, deadline: Instant) -> Outcome<Bytes> {
-        while self.arrived.is_empty() {
-            match timeout_at(deadline, self.reader.recv(&mut self.arrived)).await {
-                Ok(Ok(())) => (),
-                Ok(Err(_)) if !self.arrived.is_empty() => (),
-                Ok(Err(_)) | Err(_) => return Err(Failure::Silent),
-            }
-        }
-        let whole = self.arrived.remove(0);
-        self.heard += whole.len() + 64;
-        match self.heard <= UNPROVEN {
-            true => Ok(whole),
-            false => rejected(Rejected::Unexpected),
-        }
-    }
-
-    fn read_greeting(&self, whole: &Bytes) -> Outcome<Option<Greeting>> {
-        Greeting::parse(whole).map_err(|_| Failure::Rejected(Rejected::Malformed))
-    }
-
-    fn padding(&self) -> usize {
-        match self.info.caps.delivery {
-            Delivery::Stream => 0,
-            Delivery::Datagram => MAX_GREETING,
-        }
-    }
-
-    fn met(self, peer: Arc<Peer>, session: Arc<Session>, peer_max: u32) -> Met {
-        let Self { info, reader, writer, arrived, .. } = self;
+    fn met(self, agreed: Agreed, place: Option<Place>) -> Met {
+        let Self { info, reader, writer, mut early, arrived, .. } = self;
+        let Agreed { peer, session, dialler, peer_max, late, .. } = agreed;
         let Caps { max_message, .. } = info.caps;
         let max_frame = max_message.min(usize::try_from(peer_max).unwrap_or(usize::MAX));
-        Met { peer, session, info, reader, writer, arrived, max_frame }
+        early.extend(arrived);
+        Met { peer, session, dialler, info, reader, writer, arrived: early, max_frame, late, place }
     }
 }
 
-fn concerns(greeting: &Greeting, mine: &Nonce) -> bool {
-    match greeting {
-        Greeting::Answer(answer) => answer.nonce == *mine,
-        Greeting::Challenge(challenge) => challenge.nonce == *mine,
-        Greeting::Hello(_) | Greeting::Stale(_) => false,
+fn check_expected(expected: Option<&Arc<Peer>>, node: NodeId) -> Outcome<()> {
+    match expected {
+        Some(peer) if peer.node != node => rejected(Rejected::Unproven),
+        _ => Ok(()),
     }
 }
 
-fn rejected<T>(why: Rejected) -> Outcome<T> {
-    Err(Failure::Rejected(why))
+/// Whether a frame signs our nonce, in the session that was claimed.
+fn confirms(session: &Session, frame: &Frame, nonce: &Nonce) -> Outcome<bool> {
+    let opened = session.opener.open_greeting(frame);
+    let payloads = opened.map_err(|why| Failure::Rejected(why.into()))?;
+    let confirmed = |payload: &Payload| payload.kind == Kind::Confirm && *payload.bytes == *nonce;
+    Ok(payloads.iter().any(confirmed))
+}
+
+fn is_confirmed(session: &Session, whole: &Bytes, nonce: &Nonce) -> Outcome<bool> {
+    let Ok(frame) = Frame::parse(whole.clone()) else { return Ok(false) };
+    confirms(session, &frame, nonce)
 }
 
 /// How long a dialer may take to prove itself.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes that a dialer may say before it has proven itself, each message counted with 64 more.
-const UNPROVEN: usize = 64 << 10;
-/// How long to wait for an answer over datagrams before repeating the question; doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-
-impl Party {
-    /// A node in a session that begins now.
-    pub(crate) fn starting(node: NodeId) -> Self {
-        Self { node, session: rand::random() }
-    }
-}
+/// Greetings that a dialer says in answer to others.
+const TURNS: u32 = 4;

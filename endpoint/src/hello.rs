@@ -14,7 +14,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use rumormill_transport_api::NodeId;
 
 use crate::{
-    frame::{Malformed, Rest, Tag, VERSION},
+    frame::{Frame, Malformed, Rest, Tag, VERSION},
     seal::{Cluster, Party},
 };
 
@@ -80,14 +80,17 @@ pub struct Challenge {
 pub struct Stale {
     /// That of the frame.
     pub tag: Tag,
-    /// That of the frame, so that only who saw it can say this.
-    pub counter: u64,
+    /// The last bytes of the frame, so that only who saw it can say this.
+    pub echo: Echo,
 }
 
 /// What ties an answer to its question.
 pub type Nonce = [u8; 16];
 /// What only the owner of a [`CookieKey`] can make.
 pub type Cookie = [u8; 16];
+
+/// The end of a frame, which is half of its signature and not to be guessed.
+pub type Echo = [u8; 16];
 
 /// Bytes of the longest [`Claim::ticket`].
 pub const MAX_TICKET: usize = 512;
@@ -123,10 +126,10 @@ impl Greeting {
                 claim.put(nonce, &mut into);
                 into.put_slice(challenge);
             }
-            Self::Stale(Stale { tag, counter }) => {
+            Self::Stale(Stale { tag, echo }) => {
                 into.put_u8(STALE);
                 into.put_slice(tag);
-                into.put_u64(*counter);
+                into.put_slice(echo);
             }
         }
         into.freeze()
@@ -153,7 +156,7 @@ impl Greeting {
                 let (claim, nonce) = Claim::read(&mut rest)?;
                 Self::Answer(Answer { claim, nonce, challenge: *rest.chunk()? })
             }
-            STALE => Self::Stale(Stale { tag: *rest.chunk()?, counter: rest.number()? }),
+            STALE => Self::Stale(Stale { tag: *rest.chunk()?, echo: *rest.chunk()? }),
             _ => return Ok(None),
         };
         // Padding belongs to a Hello, and says nothing.
@@ -166,6 +169,18 @@ impl Greeting {
     fn is_hello(&self) -> bool {
         matches!(self, Self::Hello(_))
     }
+}
+
+impl Stale {
+    /// What to answer to a frame; `None` if it is too short to be one.
+    pub fn to(frame: &Frame) -> Option<Self> {
+        Some(Self { tag: frame.tag, echo: echo(frame.whole())? })
+    }
+}
+
+/// What is repeated of a frame, to show that one has seen it.
+pub(crate) fn echo(frame: &[u8]) -> Option<Echo> {
+    frame.last_chunk().copied()
 }
 
 impl Hello {
@@ -278,7 +293,7 @@ mod tests {
             Greeting::Hello(Hello { claim: claim(MAX_TICKET), nonce, cookie: Some(cookie) }),
             Greeting::Challenge(Challenge { nonce, cookie }),
             Greeting::Answer(Answer { claim: claim(MAX_TICKET), nonce, challenge: [6; 16] }),
-            Greeting::Stale(Stale { tag: [1; 8], counter: 2 }),
+            Greeting::Stale(Stale { tag: [1; 8], echo: [2; 16] }),
         ]
     }
 

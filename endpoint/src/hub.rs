@@ -1,32 +1,34 @@
 //! What all tasks of an endpoint share.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, VecDeque},
     future::Future,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
-    time::Duration,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
+use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use rumormill_identity::SecretKey;
 use rumormill_registry::Registry;
-use rumormill_transport_api::{Addr, Delivery, Expect, HostPort, Info, NodeId, Target, Transport};
+use rumormill_transport_api::{Addr, HostPort, Info, NodeId};
 use tokio::{
     runtime::Handle,
     sync::{broadcast, watch},
     task::JoinSet,
-    time::timeout,
 };
 
 use crate::{
     config::Config,
+    crowd::Crowd,
+    dial::dial,
     error::{Error, SendError},
     frame::{Class, Kind, Lane, Payload},
-    greet,
     hello::{Challenge, CookieKey, Greeting, Hello, MAX_GREETING},
     inbox,
     ledger::{Dropped, Ledger, add},
-    link::{Link, Met, carry},
     peer::{Answered, Peer, Session},
     retry::RetryBudget,
     seal::{Cluster, Party},
@@ -39,16 +41,20 @@ pub(crate) struct Hub {
     pub(crate) us: Party,
     pub(crate) cluster: Cluster,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) crowd: Arc<Crowd>,
     registry: Arc<Registry>,
     inboxes: [Arc<inbox::Box>; 3],
-    peers: RwLock<HashMap<NodeId, Arc<Peer>>>,
+    peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
+    retired: Mutex<VecDeque<Arc<Session>>>,
+    questions: AtomicU64,
     listeners: Mutex<Vec<Addr>>,
     tasks: Mutex<JoinSet<()>>,
     cookies: CookieKey,
     runtime: Handle,
     is_closed: watch::Sender<bool>,
     events: broadcast::Sender<Event>,
-    budget: Mutex<RetryBudget>,
+    pub(crate) budget: Mutex<RetryBudget>,
+    rng: Mutex<StdRng>,
 }
 
 impl Hub {
@@ -59,22 +65,27 @@ impl Hub {
         ledger: Arc<Ledger>,
         inboxes: [Arc<inbox::Box>; 3],
     ) -> Self {
+        let mut rng = config.seed.map_or_else(rand::make_rng, StdRng::seed_from_u64);
         Self {
-            us: Party::starting(key.node()),
+            us: Party { node: key.node(), session: rng.next_u64() },
             cluster: Cluster::named(&config.cluster),
+            crowd: Crowd::of(config.max_accepted),
             config,
             key,
             ledger,
             registry,
             inboxes,
             peers: RwLock::default(),
+            retired: Mutex::default(),
+            questions: AtomicU64::new(rng.next_u64()),
             listeners: Mutex::default(),
             tasks: Mutex::default(),
-            cookies: CookieKey::new(rand::random()),
+            cookies: CookieKey::new(rng.random()),
             runtime: Handle::current(),
             is_closed: watch::Sender::new(false),
             events: broadcast::Sender::new(EVENTS),
             budget: Mutex::default(),
+            rng: Mutex::new(rng),
         }
     }
 
@@ -84,6 +95,17 @@ impl Hub {
 
     pub(crate) fn inbox(&self, class: Class) -> &inbox::Box {
         &self.inboxes[class as usize]
+    }
+
+    /// Where all chance comes from.
+    pub(crate) fn rng(&self) -> MutexGuard<'_, StdRng> {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number that no question had before, of no peer and before no restart: an answer to
+    /// somebody who has started anew meanwhile answers nothing else.
+    pub(crate) fn next_question(&self) -> u64 {
+        self.questions.fetch_add(1, Relaxed) + 1
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -122,7 +144,7 @@ impl Hub {
         self.peers.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// The peer, which becomes known if it is not.
+    /// The peer, which becomes known if it is not, because this node wants to know it.
     pub(crate) fn peer_or_new(
         &self,
         node: NodeId,
@@ -130,19 +152,69 @@ impl Hub {
     ) -> Result<Arc<Peer>, Error> {
         let mut peers = self.peers.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = peers.get(&node) {
+            known.want();
             return Ok(known.clone());
         }
         if self.config.max_peers <= peers.len() {
             return Err(Error::TooManyPeers { limit: self.config.max_peers });
         }
-        let peer = Arc::new(Peer::new(node, self.config.outbox));
+        let peer = self.enter(&mut peers, node);
         peer.set_routes(routes());
-        peers.insert(node, peer.clone());
+        peer.want();
         Ok(peer)
     }
 
-    pub(crate) fn remove_peer(&self, node: NodeId) -> Option<Arc<Peer>> {
-        self.peers.write().unwrap_or_else(PoisonError::into_inner).remove(&node)
+    /// The peer, which has come by itself and becomes known if there is room for strangers: half of
+    /// all, so that whoever may come cannot keep out those whom this node wants to know.
+    pub(crate) fn stranger(&self, node: NodeId) -> Result<Arc<Peer>, Error> {
+        if let Some(known) = self.peer(node) {
+            return Ok(known);
+        }
+        let (peers, limit) = (self.peers(), self.config.max_peers);
+        let strangers = || peers.iter().filter(|peer| peer.is_stranger());
+        if limit <= peers.len() || limit.div_ceil(2) <= strangers().count() {
+            let idle = strangers().find(|peer| peer.is_idle_stranger());
+            self.forget(idle.ok_or(Error::TooManyPeers { limit })?.node);
+        }
+        let mut peers = self.peers.write().unwrap_or_else(PoisonError::into_inner);
+        let known = peers.get(&node).cloned();
+        Ok(known.unwrap_or_else(|| self.enter(&mut peers, node)))
+    }
+
+    fn enter(&self, peers: &mut BTreeMap<NodeId, Arc<Peer>>, node: NodeId) -> Arc<Peer> {
+        let peer = Arc::new(Peer::new(node, self.config.outbox, self.revive(node)));
+        peers.insert(node, peer.clone());
+        peer
+    }
+
+    /// Ends everything that has to do with a peer; tells whether it was known.
+    pub(crate) fn forget(&self, node: NodeId) -> bool {
+        let mut peers = self.peers.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(peer) = peers.remove(&node) else { return false };
+        if let Some(session) = peer.forget() {
+            self.retire(session);
+        }
+        drop(peers);
+        for lane in [Lane::Urgent, Lane::Bulk] {
+            self.drop_waiting(&peer, lane, Dropped::Forgotten);
+        }
+        true
+    }
+
+    /// Keeps the counters of a peer that was forgotten. If it comes back in the same session, and
+    /// ours began anew, it would take all our frames for replays; and we would take its old ones.
+    fn retire(&self, session: Arc<Session>) {
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.config.max_peers <= retired.len() {
+            retired.pop_front();
+        }
+        retired.push_back(session);
+    }
+
+    fn revive(&self, node: NodeId) -> Option<Arc<Session>> {
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = retired.iter().position(|session| session.theirs.node == node)?;
+        retired.remove(at)
     }
 
     /// The session to seal for when somebody claims to be `theirs`.
@@ -153,15 +225,18 @@ impl Hub {
         }
     }
 
-    /// Takes `session`, which was proven just now, as its peer's; returns the one to go on with.
-    pub(crate) fn adopt(
-        &self,
-        session: Arc<Session>,
-        routes: impl FnOnce() -> Vec<Addr>,
-    ) -> Option<Arc<Session>> {
-        let peer = self.peer_or_new(session.theirs.node, routes).ok()?;
+    /// The session of somebody who claims to be `theirs` and has shown nothing: the one that is
+    /// known, or one that nobody keeps.
+    pub(crate) fn session_of(&self, theirs: Party) -> Option<Arc<Session>> {
+        let known = self.peer(theirs.node).and_then(|peer| peer.known_session(theirs));
+        known.or_else(|| Session::new(&self.cluster, self.us, theirs).map(Arc::new))
+    }
+
+    /// Takes `session`, which was proven just now, as its peer's; returns the one to go on with,
+    /// and nothing if the peer was forgotten meanwhile.
+    pub(crate) fn adopt(&self, peer: &Peer, session: Arc<Session>) -> Option<Arc<Session>> {
+        let (session, is_another) = peer.adopt(session)?;
         add(&self.ledger.links.verified, 1);
-        let (session, is_another) = peer.adopt(session);
         if is_another {
             self.tell(Event::Restarted(peer.node));
         }
@@ -201,12 +276,16 @@ impl Hub {
         let displaced = peer.outbox.push(payload).map_err(|_| SendError::Full)?;
         self.ledger.sent(class);
         self.ledger.dropped(class, Dropped::Displaced, displaced);
+        if peer.is_forgotten() {
+            // It was just now, and whoever did it may have looked before the message was there.
+            self.drop_waiting(&peer, class.lane(), Dropped::Forgotten);
+        }
         self.dial_for(&peer, class.lane());
         Ok(())
     }
 
     /// Sees to it that there is a conn for `lane`, or somebody who tries.
-    fn dial_for(self: &Arc<Self>, peer: &Arc<Peer>, lane: Lane) {
+    pub(crate) fn dial_for(self: &Arc<Self>, peer: &Arc<Peer>, lane: Lane) {
         if peer.begin_dialling(lane) {
             self.spawn(dial(self.clone(), peer.clone(), lane));
         }
@@ -245,6 +324,10 @@ impl Hub {
     pub(crate) fn drop_waiting(&self, peer: &Peer, lane: Lane, why: Dropped) {
         let mut waiting = Vec::new();
         peer.outbox.take(lane, usize::MAX, usize::MAX, &mut waiting);
+        self.drop_all(peer, &waiting, why);
+    }
+
+    pub(crate) fn drop_all(&self, peer: &Peer, waiting: &[Payload], why: Dropped) {
         waiting.iter().for_each(|payload| self.drop_payload(peer, payload, why));
     }
 
@@ -255,115 +338,18 @@ impl Hub {
         }
     }
 
-    /// Opens a conn to `addr` and greets whoever is there, who must be `expected` if that is given.
-    pub(crate) async fn meet(
-        &self,
-        addr: &Addr,
-        expected: Option<NodeId>,
-        lane: Lane,
-    ) -> Result<Met, Error> {
-        let transport = self.registry.transport(addr.scheme())?;
-        let caps = transport.caps();
-        if self.config.confidential && !caps.secure && !caps.local_only {
-            return Err(Error::Confidential { addr: addr.clone() });
-        }
-        let mut target = Target::new(addr.clone());
-        if let Some(node) = expected.filter(|_| caps.secure) {
-            target.expect = Expect::Node(node);
-        }
-        if caps.delivery == Delivery::Datagram {
-            target.from = self.listener_of(addr.scheme());
-        }
-        let after = self.config.timeouts.dial;
-        let timed_out = || Error::Timeout { addr: addr.clone(), after };
-        let conn = timeout(after, transport.dial(&target)).await.map_err(|_| timed_out())??;
-        let met = greet::dialled(self, conn, addr, expected, lane).await?;
-        let session = self.adopt(met.session.clone(), Vec::new).ok_or(Error::Closed)?;
-        add(&self.ledger.links.dialled, 1);
-        Ok(Met { session, ..met })
-    }
-
     pub(crate) fn add_listener(&self, addr: Addr) {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(addr);
     }
 
     /// A listener whose socket dials can use, so that peers see the address that they would dial.
-    fn listener_of(&self, scheme: &str) -> Option<Addr> {
+    pub(crate) fn listener_of(&self, scheme: &str) -> Option<Addr> {
         let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.iter().find(|addr| addr.scheme() == scheme).cloned()
     }
 
     fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Carries what waits for a peer in a lane over conns that it dials, until nothing waits or no
-/// route leads there.
-async fn dial(hub: Arc<Hub>, peer: Arc<Peer>, lane: Lane) {
-    let mut attempt = 0;
-    wait(peer.cool_down(&hub.config.retry)).await;
-    while !peer.has_link(lane) && !peer.outbox.is_empty(lane) {
-        let Some(pause) = hub.pause(attempt) else {
-            hub.give_up(&peer, lane);
-            break;
-        };
-        wait(pause).await;
-        match first_route(&hub, &peer, lane).await {
-            Some(met) => {
-                attempt = 0;
-                carry(&hub, &Link::new(hub.us.node), lane, met).await;
-            }
-            None => attempt += 1,
-        }
-    }
-    peer.end_dialling(lane);
-    // Somebody may have sent after the last look, and found that somebody dials.
-    if !peer.outbox.is_empty(lane) && !peer.has_link(lane) {
-        hub.dial_for(&peer, lane);
-    }
-}
-
-impl Hub {
-    /// How long to wait before this attempt; `None` if there shall be no further one.
-    fn pause(&self, attempt: u32) -> Option<Duration> {
-        let pause = self.config.retry.delay(attempt, &mut rand::rng())?;
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        if attempt == 0 {
-            budget.earn();
-        } else if budget.spend() {
-            add(&self.ledger.links.retries, 1);
-        } else {
-            return None;
-        }
-        Some(pause)
-    }
-
-    fn give_up(&self, peer: &Peer, lane: Lane) {
-        peer.missed();
-        self.drop_waiting(peer, lane, Dropped::Unreachable);
-        self.tell(Event::Unreachable(peer.node));
-    }
-}
-
-async fn first_route(hub: &Hub, peer: &Arc<Peer>, lane: Lane) -> Option<Met> {
-    for addr in peer.routes() {
-        match hub.meet(&addr, Some(peer.node), lane).await {
-            Ok(met) => return Some(met),
-            Err(error) => {
-                add(&hub.ledger.links.failed_dials, 1);
-                tracing::debug!(node = %peer.node, %addr, %error, "a route leads nowhere");
-            }
-        }
-    }
-    None
-}
-
-/// The one place where an endpoint waits for time to pass, and for nothing else.
-#[expect(clippy::disallowed_methods, reason = "a retry waits before it tries again")]
-async fn wait(pause: Duration) {
-    if !pause.is_zero() {
-        tokio::time::sleep(pause).await;
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Message {
     /// Who.
     pub from: NodeId,
     /// The other end of the conn that it came by.
-    pub via: Addr,
+    pub via: Arc<Addr>,
     /// What. It may share memory with its neighbours: copy what is kept for long.
     pub bytes: Bytes,
     /// The number to answer with, if it is a question.
@@ -62,12 +62,32 @@ impl Inbox {
     ///
     /// Cancel-safe: a message leaves the queue in the poll that returns it.
     pub async fn recv(&mut self) -> Option<Message> {
+        self.recv_by(VecDeque::pop_front).await
+    }
+
+    /// Waits for messages, and appends all that are there to `into`; tells how many. `None` as for
+    /// [`recv`](Self::recv), which costs more for each.
+    ///
+    /// Cancel-safe: messages leave the queue in the poll that returns.
+    pub async fn recv_many(&mut self, into: &mut Vec<Message>) -> Option<usize> {
+        self.recv_by(|messages| {
+            into.extend(messages.drain(..));
+            Some(into.len())
+        })
+        .await
+    }
+
+    /// Waits until something is there, and takes it by `take`.
+    async fn recv_by<T>(
+        &mut self,
+        mut take: impl FnMut(&mut VecDeque<Message>) -> Option<T>,
+    ) -> Option<T> {
         loop {
             {
                 let mut waiting = self.0.lock();
-                if let Some(message) = waiting.messages.pop_front() {
+                if !waiting.messages.is_empty() {
                     self.0.taken.notify_one();
-                    return Some(message);
+                    return take(&mut waiting.messages);
                 }
                 if waiting.is_closed {
                     return None;
@@ -85,33 +105,44 @@ impl Drop for Inbox {
 }
 
 impl Box {
-    /// Hands `message` over. Bulk waits for room, so that its lane is not read meanwhile; of the
+    /// Hands `messages` over. Bulk waits for room, so that its lane is not read meanwhile; of the
     /// others the oldest gives way.
     ///
-    /// Cancel-safe, except that the message is lost: its conn has ended.
-    pub(crate) async fn put(&self, message: Message) {
-        loop {
-            {
-                let mut waiting = self.lock();
-                let has_room = waiting.messages.len() < self.limit;
-                if waiting.is_closed {
-                    // The next one that waits learns of it from this one.
-                    self.taken.notify_one();
-                    return self.ledger.overflowed(self.class, 1);
-                }
-                if has_room || self.class != Class::Bulk {
-                    if !has_room {
-                        waiting.messages.pop_front();
-                        self.ledger.overflowed(self.class, 1);
-                    }
-                    waiting.messages.push_back(message);
-                    drop(waiting);
-                    self.ledger.delivered(self.class);
-                    return self.arrived.notify_one();
-                }
+    /// Cancel-safe, except that messages are lost: their conn has ended.
+    pub(crate) async fn put(&self, messages: &mut VecDeque<Message>) {
+        while !messages.is_empty() {
+            if !self.put_some(messages) {
+                self.taken.notified().await;
             }
-            self.taken.notified().await;
         }
+    }
+
+    /// Takes as many of `messages`, of which there is at least one, as there is room for; tells
+    /// whether it took any.
+    fn put_some(&self, messages: &mut VecDeque<Message>) -> bool {
+        let mut waiting = self.lock();
+        if waiting.is_closed {
+            // The next one that waits learns of it from this one.
+            self.taken.notify_one();
+            self.ledger.overflowed(self.class, messages.len() as u64);
+            messages.clear();
+            return true;
+        }
+        if self.class != Class::Bulk {
+            let total = waiting.messages.len() + messages.len();
+            let (most, before) = (total.saturating_sub(self.limit), waiting.messages.len());
+            waiting.messages.drain(..most.min(before));
+            self.ledger.overflowed(self.class, most.min(before) as u64);
+        }
+        let room = self.limit - waiting.messages.len();
+        let count = room.min(messages.len());
+        waiting.messages.extend(messages.drain(..count));
+        drop(waiting);
+        self.ledger.delivered(self.class, count as u64);
+        if 0 < count {
+            self.arrived.notify_one();
+        }
+        0 < count
     }
 
     pub(crate) fn close(&self) {

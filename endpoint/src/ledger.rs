@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::frame::Class;
+use crate::{
+    carriers::{CarrierSnapshot, Carriers},
+    frame::Class,
+};
 
 /// What became of the messages of one class, and how many frames were refused and why.
 #[derive(Debug, Default)]
@@ -15,6 +18,7 @@ pub(crate) struct Ledger {
     overflowed: [AtomicU64; CLASSES],
     refused: [AtomicU64; REFUSALS.len()],
     pub(crate) links: Links,
+    pub(crate) carriers: Carriers,
 }
 
 /// Conns, by what became of them.
@@ -48,6 +52,9 @@ pub enum Dropped {
 pub enum Rejected {
     /// It is of another cluster.
     Cluster,
+    /// Its source or its conn has had more than its share, of conns or of forged frames, or there is
+    /// no room for its sender; it was not looked at.
+    Crowded,
     /// Its sender may not be a member.
     Denied,
     /// It is not for this node in this session, or its sender is not known.
@@ -56,6 +63,8 @@ pub enum Rejected {
     Forged,
     /// It cannot be read.
     Malformed,
+    /// It claims to be of this very node.
+    Myself,
     /// It is older than the window.
     Old,
     /// It was opened before.
@@ -77,6 +86,8 @@ pub struct Snapshot {
     pub rejected: Vec<(Rejected, u64)>,
     /// Conns.
     pub links: LinksSnapshot,
+    /// What each transport of the registry has carried, in order of their schemes.
+    pub carriers: Vec<CarrierSnapshot>,
 }
 
 /// What became of the messages of one class.
@@ -121,12 +132,14 @@ const DROPS: [Dropped; 5] = [
     Dropped::TooLarge,
     Dropped::Unreachable,
 ];
-const REFUSALS: [Rejected; 10] = [
+const REFUSALS: [Rejected; 12] = [
     Rejected::Cluster,
+    Rejected::Crowded,
     Rejected::Denied,
     Rejected::Elsewhere,
     Rejected::Forged,
     Rejected::Malformed,
+    Rejected::Myself,
     Rejected::Old,
     Rejected::Replayed,
     Rejected::Unexpected,
@@ -135,12 +148,17 @@ const REFUSALS: [Rejected; 10] = [
 ];
 
 impl Ledger {
+    /// The ledger of an endpoint with transports of these schemes.
+    pub(crate) fn of<'a>(schemes: impl Iterator<Item = &'a str>) -> Self {
+        Self { carriers: Carriers::of(schemes), ..Self::default() }
+    }
+
     pub(crate) fn sent(&self, class: Class) {
         add(&self.sent[class as usize], 1);
     }
 
-    pub(crate) fn carried(&self, class: Class) {
-        add(&self.carried[class as usize], 1);
+    pub(crate) fn carried(&self, class: Class, count: u64) {
+        add(&self.carried[class as usize], count);
     }
 
     pub(crate) fn uncertain(&self, class: Class) {
@@ -151,8 +169,8 @@ impl Ledger {
         add(&self.dropped[class as usize][why as usize], count);
     }
 
-    pub(crate) fn delivered(&self, class: Class) {
-        add(&self.delivered[class as usize], 1);
+    pub(crate) fn delivered(&self, class: Class, count: u64) {
+        add(&self.delivered[class as usize], count);
     }
 
     pub(crate) fn overflowed(&self, class: Class, count: u64) {
@@ -175,6 +193,7 @@ impl Ledger {
                 failed_dials: get(&self.links.failed_dials),
                 retries: get(&self.links.retries),
             },
+            carriers: self.carriers.snapshot(),
         }
     }
 
@@ -195,6 +214,11 @@ impl Snapshot {
     /// What became of the messages of `class`.
     pub fn class(&self, class: Class) -> &ClassSnapshot {
         &self.classes[class as usize]
+    }
+
+    /// What the transport with this scheme has carried, if there is one.
+    pub fn carrier(&self, scheme: &str) -> Option<&CarrierSnapshot> {
+        self.carriers.iter().find(|carrier| *carrier.scheme == *scheme)
     }
 
     /// How much was refused for this reason.
@@ -242,7 +266,7 @@ mod tests {
     fn what_is_sent_is_somewhere() {
         let ledger = Ledger::default();
         (0..10).for_each(|_| ledger.sent(Class::Gossip));
-        (0..3).for_each(|_| ledger.carried(Class::Gossip));
+        ledger.carried(Class::Gossip, 3);
         ledger.uncertain(Class::Gossip);
         ledger.dropped(Class::Gossip, Dropped::Unreachable, 2);
         let snapshot = ledger.snapshot();

@@ -51,12 +51,18 @@ mod error;
 mod hub;
 mod peer;
 
+mod crowd;
+mod dial;
+mod door;
+mod ear;
 mod greet;
+mod handle;
 mod link;
 
 mod inbox;
 mod outbox;
 
+mod carriers;
 mod clock;
 mod ledger;
 mod retry;
@@ -67,6 +73,7 @@ pub mod seal;
 mod window;
 
 pub use admission::{Admission, Denied, MAX_NAME, MAX_REVOKED, Revocations, Ticket, Tickets};
+pub use carriers::{CarrierSnapshot, Unopened};
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, Signing};
 pub use endpoint::{Endpoint, Inboxes, PeerInfo, Report};

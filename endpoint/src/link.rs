@@ -1,24 +1,21 @@
 //! A conn to a peer that has proven itself, and what goes over it.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rumormill_identity::SIGNATURE;
 use rumormill_transport_api::{
-    AnyReader, AnyWriter, Batch, Caps, Delivery, End, Info, NodeId, Proof, Reader, Writer,
+    Addr, AnyReader, AnyWriter, Batch, Caps, Delivery, End, Info, NodeId, Proof, Reader, Writer,
 };
-use tokio::{sync::Notify, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
+    carriers::{Carrier, Latency, Opened, Way},
     config::Signing,
-    frame::{Frame, HEAD, Kind, Lane, MAX_PAYLOADS, PAYLOAD_HEAD, Payload},
+    crowd::Place,
+    ear::{Ear, Late},
+    frame::{Class, Frame, HEAD, Kind, Lane, MAX_PAYLOADS, PAYLOAD_HEAD, Payload},
+    handle::{CUT, DRAINING, Link, OPEN},
     hello::{Greeting, Stale},
     hub::Hub,
     inbox::Message,
@@ -27,69 +24,12 @@ use crate::{
     seal::{Refused, Require},
 };
 
-/// What others may do to a conn that carries messages of a peer.
-#[derive(Debug)]
-pub(crate) struct Link {
-    dialler: NodeId,
-    state: AtomicU8,
-    changed: Notify,
-    /// What is to be said beside the frames. Only datagrams need it.
-    greetings: Mutex<VecDeque<Bytes>>,
-}
-
-const OPEN: u8 = 0;
-const DRAINING: u8 = 1;
-const CUT: u8 = 2;
-
-impl Link {
-    pub(crate) fn new(dialler: NodeId) -> Arc<Self> {
-        Arc::new(Self {
-            dialler,
-            state: AtomicU8::new(OPEN),
-            changed: Notify::new(),
-            greetings: Mutex::default(),
-        })
-    }
-
-    /// The node that has dialled it.
-    pub(crate) fn dialler(&self) -> NodeId {
-        self.dialler
-    }
-
-    /// Has it closed once nothing waits for it.
-    pub(crate) fn drain(&self) {
-        self.state.fetch_max(DRAINING, SeqCst);
-        self.changed.notify_one();
-    }
-
-    /// Has it ended at once.
-    pub(crate) fn cut(&self) {
-        self.state.store(CUT, SeqCst);
-        self.changed.notify_one();
-    }
-
-    fn state(&self) -> u8 {
-        self.state.load(SeqCst)
-    }
-
-    fn say(&self, greeting: &Greeting) {
-        let mut greetings = self.greetings.lock().unwrap_or_else(PoisonError::into_inner);
-        if greetings.len() < GREETINGS {
-            greetings.push_back(greeting.encode(0));
-        }
-        drop(greetings);
-        self.changed.notify_one();
-    }
-
-    fn greeting(&self) -> Option<Bytes> {
-        self.greetings.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-    }
-}
-
 /// A conn whose peer has proven itself, and everything that belongs to it.
 pub(crate) struct Met {
     pub(crate) peer: Arc<Peer>,
     pub(crate) session: Arc<Session>,
+    /// The node that has dialled it.
+    pub(crate) dialler: NodeId,
     pub(crate) info: Info,
     pub(crate) reader: AnyReader,
     pub(crate) writer: AnyWriter,
@@ -97,11 +37,19 @@ pub(crate) struct Met {
     pub(crate) arrived: Vec<Bytes>,
     /// The longest frame that both sides take.
     pub(crate) max_frame: usize,
+    pub(crate) late: Option<Late>,
+    /// What it takes up of what is accepted, if it was.
+    pub(crate) place: Option<Place>,
 }
 
 /// Carries messages over `met` until it ends, for `lane`; over datagrams for both.
 pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met) {
-    let Met { peer, session, info, mut reader, mut writer, arrived, max_frame } = met;
+    let Met { peer, session, info, mut reader, mut writer, arrived, max_frame, late, .. } = met;
+    let _place = met.place;
+    let Some(_counted) = peer.another_conn() else {
+        hub.ledger.rejected(Rejected::Crowded);
+        return hub.ended(&peer);
+    };
     let lanes: &[Lane] = match info.caps.delivery {
         Delivery::Stream => &[lane],
         Delivery::Datagram => &[Lane::Urgent, Lane::Bulk],
@@ -112,18 +60,33 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
     }
     match is_wanted {
         true => hub.connected(&peer),
-        false => link.drain(),
+        false => link.give_way(),
     }
-    let context = Context { hub, peer: &peer, session: &session, info: &info, link };
+    let via = Arc::new(info.remote.clone());
+    let carrier = hub.ledger.carriers.carrier(via.scheme());
+    let _active = carrier.open(match link.dialler() == hub.us.node {
+        true => Opened::Dialled,
+        false => Opened::Accepted,
+    });
+    let context = Context { hub, peer: &peer, session: &session, info: &info, link, via, carrier };
     let pump = Pump { lanes, max_frame, caps: info.caps };
     {
-        let mut reading = std::pin::pin!(context.read(&mut reader, arrived));
+        let ear = Ear::new(&info, late);
+        let mut reading = std::pin::pin!(context.read(&mut reader, ear, arrived));
         tokio::select! {
             biased;
+            () = link.is_cut() => (),
             () = context.pump(&pump, &mut writer) => {
                 // The other side reads what is left, and then ends as well, where there is an end.
-                if info.caps.end != End::None {
-                    drop(timeout(hub.config.timeouts.read, reading).await);
+                let rest = match info.caps.end {
+                    End::None if hub.is_closed() || !link.has_given_way() => Duration::ZERO,
+                    End::None => LINGER,
+                    End::Half | End::Whole => hub.config.timeouts.read,
+                };
+                tokio::select! {
+                    biased;
+                    () = link.is_cut() => (),
+                    _ = timeout(rest, reading) => (),
                 }
             }
             () = &mut reading => (),
@@ -146,26 +109,34 @@ struct Context<'a> {
     session: &'a Arc<Session>,
     info: &'a Info,
     link: &'a Arc<Link>,
+    /// [`Info::remote`], which every message shares.
+    via: Arc<Addr>,
+    carrier: &'a Carrier,
 }
 
 impl Context<'_> {
     /// Sends what waits, until the link is drained, cut, idle, or broken.
     async fn pump(&self, pump: &Pump<'_>, writer: &mut AnyWriter) {
-        let mut batch = Batch::default();
+        let (mut batch, mut memory) = (Batch::default(), BytesMut::new());
+        let mut in_hand = InHand { context: self, payloads: Vec::new() };
         loop {
             while let Some(greeting) = self.link.greeting() {
                 batch.push(greeting);
             }
-            let mut in_hand = InHand { context: self, payloads: Vec::new() };
             let lane = self.fill(pump, &mut in_hand);
             if let Some(lane) = lane {
-                batch.push(self.seal(lane, &in_hand.payloads));
+                let frame = self.seal(&mut memory, lane, &in_hand.payloads);
+                if pump.caps.delivery == Delivery::Datagram {
+                    self.link.sends(&frame);
+                }
+                batch.push(frame);
             }
             if self.link.state() == CUT {
                 return;
             }
             if batch.is_empty() {
-                drop(in_hand);
+                // A link that waits holds no memory.
+                (memory, in_hand.payloads) = Default::default();
                 match self.link.state() {
                     OPEN if self.wait(pump).await => continue,
                     OPEN | DRAINING => {
@@ -175,9 +146,13 @@ impl Context<'_> {
                     _ => return,
                 }
             }
+            let (frames, bytes) = (batch.len(), batch.bytes());
             let sent = timeout(self.hub.config.timeouts.write, writer.send(&mut batch)).await;
             match sent {
-                Ok(Ok(())) => in_hand.carried(),
+                Ok(Ok(())) => {
+                    self.carrier.moved(Way::Out, frames, bytes);
+                    in_hand.carried();
+                }
                 Ok(Err(_)) | Err(_) => return,
             }
         }
@@ -185,19 +160,15 @@ impl Context<'_> {
 
     /// Waits for something to do; false if there was nothing for so long that the link may end.
     async fn wait(&self, pump: &Pump<'_>) -> bool {
-        let ready = async {
-            match pump.lanes {
-                [one] => self.peer.outbox.ready(*one).await,
-                _ => tokio::select! {
-                    () = self.peer.outbox.ready(Lane::Urgent) => (),
-                    () = self.peer.outbox.ready(Lane::Bulk) => (),
-                },
-            }
-        };
+        // Whoever waits for a lane that it does not carry takes the news from the link that does.
+        let carries = |lane| pump.lanes.contains(&lane) && self.peer.carries(lane, self.link);
+        let (urgent, bulk) = (carries(Lane::Urgent), carries(Lane::Bulk));
         let changed = async {
             tokio::select! {
+                biased;
                 () = self.link.changed.notified() => (),
-                () = ready => (),
+                () = self.peer.outbox.ready(Lane::Urgent), if urgent => (),
+                () = self.peer.outbox.ready(Lane::Bulk), if bulk => (),
             }
         };
         timeout(self.hub.config.idle, changed).await.is_ok()
@@ -214,10 +185,14 @@ impl Context<'_> {
                 Delivery::Datagram => pump.caps.packet,
             };
             let room = most.min(pump.max_frame).saturating_sub(HEAD + SIGNATURE);
-            self.peer.outbox.take(lane, room, MAX_PAYLOADS, &mut in_hand.payloads);
-            in_hand.drop_what_is_longer(
-                pump.max_frame.saturating_sub(HEAD + PAYLOAD_HEAD + SIGNATURE),
-            );
+            let longest = pump.max_frame.saturating_sub(HEAD + PAYLOAD_HEAD + SIGNATURE);
+            while in_hand.payloads.is_empty() {
+                self.peer.outbox.take(lane, room, MAX_PAYLOADS, &mut in_hand.payloads);
+                if in_hand.payloads.is_empty() {
+                    break;
+                }
+                in_hand.drop_what_is_longer(longest);
+            }
             if !in_hand.payloads.is_empty() {
                 return Some(lane);
             }
@@ -225,21 +200,23 @@ impl Context<'_> {
         None
     }
 
-    fn seal(&self, lane: Lane, payloads: &[Payload]) -> Bytes {
+    fn seal(&self, memory: &mut BytesMut, lane: Lane, payloads: &[Payload]) -> Bytes {
         let sign = (!self.is_proven_by_carrier()).then_some(&self.hub.key);
-        self.session.sealer.seal(lane, payloads.iter(), sign)
+        self.session.sealer.seal_in(memory, lane, payloads.iter(), sign)
     }
 
     /// Receives until the conn ends, is silent for too long, or misbehaves.
-    async fn read(&self, reader: &mut AnyReader, mut arrived: Vec<Bytes>) {
-        let mut faults = 0;
+    async fn read(&self, reader: &mut AnyReader, mut ear: Ear, mut arrived: Vec<Bytes>) {
         loop {
+            let bytes = arrived.iter().map(Bytes::len).sum();
+            self.carrier.moved(Way::In, arrived.len(), bytes);
             for whole in arrived.drain(..) {
-                if let Err(why) = self.handle(whole).await {
+                let mut is_borne = true;
+                if let Err(why) = self.handle(whole, &mut ear).await {
                     self.hub.ledger.rejected(why);
-                    faults += 1;
+                    is_borne = ear.bears_a_fault();
                 }
-                if FAULTS < faults || self.link.state() == CUT {
+                if !is_borne || self.link.state() == CUT {
                     return;
                 }
             }
@@ -253,33 +230,47 @@ impl Context<'_> {
         }
     }
 
-    async fn handle(&self, whole: Bytes) -> Result<(), Rejected> {
+    async fn handle(&self, whole: Bytes, ear: &mut Ear) -> Result<(), Rejected> {
+        if let Some(shown) = ear.said_before(&whole) {
+            self.link.say(shown);
+            return Ok(());
+        }
         if let Some(greeting) = Greeting::parse(&whole).map_err(|_| Rejected::Malformed)? {
-            return self.greeted(greeting, whole.len());
+            return self.greeted(&greeting, whole.len(), ear);
         }
         let frame = Frame::parse(whole).map_err(|_| Rejected::Malformed)?;
         let require = match self.is_proven_by_carrier() {
             true => Require::Nothing,
             false => Require::Signature,
         };
-        for payload in self.session.opener.open(&frame, require)? {
-            self.deliver(payload).await;
+        let payloads = ear.open(&self.session.opener, &frame, require)?;
+        let (mut messages, mut class) = (VecDeque::with_capacity(payloads.len()), Class::Bulk);
+        for payload in payloads {
+            if payload.class != class {
+                self.hub.inbox(class).put(&mut messages).await;
+                class = payload.class;
+            }
+            messages.extend(self.message(payload));
         }
+        self.hub.inbox(class).put(&mut messages).await;
         Ok(())
     }
 
     /// Greetings have their place before everything else; on datagrams, after a restart too.
-    fn greeted(&self, greeting: Greeting, len: usize) -> Result<(), Rejected> {
+    fn greeted(&self, greeting: &Greeting, len: usize, ear: &Ear) -> Result<(), Rejected> {
         if self.info.caps.delivery == Delivery::Stream {
             return Err(Rejected::Unexpected);
         }
         match greeting {
-            Greeting::Hello(hello) => match self.hub.challenge(self.info, &hello, len) {
-                Some(challenge) => self.link.say(&challenge),
+            Greeting::Hello(hello) => match self.hub.challenge(self.info, hello, len) {
+                Some(challenge) => self.link.say(challenge.encode(0)),
+                None if ear.is_replay(&hello.nonce) => return Err(Rejected::Replayed),
                 // The peer is where it says it is, and wants to begin again.
                 None => self.link.cut(),
             },
-            Greeting::Stale(Stale { tag, .. }) if tag == self.session.sealer.tag() => {
+            Greeting::Stale(Stale { tag, echo })
+                if *tag == self.session.sealer.tag() && self.link.has_sent(echo) =>
+            {
                 self.link.cut();
             }
             // Late doubles of what was answered before.
@@ -290,19 +281,20 @@ impl Context<'_> {
         Ok(())
     }
 
-    async fn deliver(&self, payload: Payload) {
-        let Payload { class, kind, bytes } = payload;
+    /// The message for whoever uses the endpoint, unless it is for somebody else.
+    fn message(&self, Payload { kind, bytes, .. }: Payload) -> Option<Message> {
         let question = match kind {
-            Kind::Confirm => return,
+            Kind::Confirm => return None,
             Kind::Message => None,
             Kind::Request(number) => Some(number),
             Kind::Reply(number) => {
-                self.peer.answer(number, Answered::With(bytes));
-                return;
+                if let Some(asked) = self.peer.answer(number, Answered::With(bytes)) {
+                    self.carrier.took(Latency::RoundTrip, asked.elapsed());
+                }
+                return None;
             }
         };
-        let via = self.info.remote.clone();
-        self.hub.inbox(class).put(Message { from: self.peer.node, via, bytes, question }).await;
+        Some(Message { from: self.peer.node, via: self.via.clone(), bytes, question })
     }
 
     /// Whether the carrier itself has proven the peer, so that frames need no signature.
@@ -320,8 +312,12 @@ struct InHand<'a> {
 }
 
 impl InHand<'_> {
-    fn carried(mut self) {
-        self.payloads.drain(..).for_each(|payload| self.context.hub.ledger.carried(payload.class));
+    fn carried(&mut self) {
+        let ledger = &self.context.hub.ledger;
+        for run in self.payloads.chunk_by(|one, next| one.class == next.class) {
+            run.iter().take(1).for_each(|one| ledger.carried(one.class, run.len() as u64));
+        }
+        self.payloads.clear();
     }
 
     fn drop_what_is_longer(&mut self, max: usize) {
@@ -355,11 +351,10 @@ impl From<Refused> for Rejected {
     }
 }
 
-/// Bytes of payloads that are signed together on a stream.
-const FRAME: usize = 256 << 10;
-/// Frames of one conn that may be refused before it is cut.
-const FAULTS: u32 = 16;
-/// Greetings that may wait to be said on one conn.
-const GREETINGS: usize = 4;
+/// Bytes of payloads that are signed together on a stream: more gained little where it was measured,
+/// and half of it cost a seventh of the processor.
+const FRAME: usize = 512 << 10;
+/// How long a conn without an end, which another one has replaced, is still read.
+const LINGER: Duration = Duration::from_secs(1);
 /// How much longer the side that reads waits than the one that writes.
 const GRACE: Duration = Duration::from_secs(5);

@@ -30,7 +30,13 @@ pub struct Limits {
 struct Queue {
     waiting: VecDeque<Payload>,
     cost: usize,
+    /// How many have left it.
+    left: u64,
 }
+
+/// What waited at a moment: where each of its queues ended.
+#[derive(Debug)]
+pub(crate) struct Mark([u64; 3]);
 
 /// The queue has no room, and what is in it is not given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +99,24 @@ impl Outbox {
         }
     }
 
+    /// What waits now.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark(self.lock().each_ref().map(|queue| queue.left + queue.waiting.len() as u64))
+    }
+
+    /// Moves to `into` what waits in `lane` and did so already when `mark` was taken.
+    pub(crate) fn take_until(&self, lane: Lane, mark: &Mark, into: &mut Vec<Payload>) {
+        let mut queues = self.lock();
+        for class in lane.classes() {
+            let (queue, end) = (&mut queues[*class as usize], mark.0[*class as usize]);
+            while queue.left < end
+                && let Some(payload) = queue.pop()
+            {
+                into.push(payload);
+            }
+        }
+    }
+
     /// Whether nothing waits in `lane`.
     pub(crate) fn is_empty(&self, lane: Lane) -> bool {
         let queues = self.lock();
@@ -112,6 +136,7 @@ impl Queue {
     fn pop(&mut self) -> Option<Payload> {
         let payload = self.waiting.pop_front()?;
         self.cost -= cost(&payload);
+        self.left += 1;
         Some(payload)
     }
 }
@@ -167,6 +192,21 @@ mod tests {
         push(&outbox, Class::Bulk, "b").unwrap();
         assert_eq!(take(&outbox, Lane::Bulk, 100, 99), ["a"]);
         assert_eq!(take(&outbox, Lane::Bulk, 999, 0).len(), 0);
+    }
+
+    #[test]
+    fn a_mark_tells_what_was_there_before() {
+        let outbox = outbox();
+        for text in ["a", "b", "c"] {
+            push(&outbox, Class::Gossip, text).unwrap();
+        }
+        let mark = outbox.mark();
+        push(&outbox, Class::Gossip, "d").unwrap();
+        push(&outbox, Class::Control, "e").unwrap();
+        let mut before = Vec::new();
+        outbox.take_until(Lane::Urgent, &mark, &mut before);
+        assert_eq!(before, ["b", "c"].map(|text| Payload::message(Class::Gossip, text)));
+        assert_eq!(take(&outbox, Lane::Urgent, 999, 9), ["e", "d"]);
     }
 
     #[test]

@@ -1,22 +1,23 @@
 //! What is known of one peer.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
+use rand::Rng;
 use rumormill_identity::PublicKey;
 use rumormill_transport_api::{Addr, NodeId};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     frame::Lane,
-    link::Link,
+    handle::Link,
     outbox::{Limits, Outbox},
     retry::Retry,
     seal::{Cluster, Opener, Party, Sealer},
@@ -28,10 +29,13 @@ pub(crate) struct Peer {
     pub(crate) node: NodeId,
     pub(crate) outbox: Outbox,
     state: Mutex<State>,
-    questions: Mutex<HashMap<u64, oneshot::Sender<Answered>>>,
-    last_question: AtomicU64,
+    questions: Mutex<BTreeMap<u64, Question>>,
     /// How often in a row all attempts to reach it have failed.
     misses: AtomicU32,
+    /// Whether this node wants to know it, and did not only let it in.
+    is_wanted: AtomicBool,
+    /// Its conns, those that end among them.
+    conns: AtomicU32,
 }
 
 /// What both sides need to seal and open in one session of the peer.
@@ -40,6 +44,13 @@ pub(crate) struct Session {
     pub(crate) theirs: Party,
     pub(crate) sealer: Sealer,
     pub(crate) opener: Opener,
+}
+
+/// Somebody waits for an answer.
+#[derive(Debug)]
+struct Question {
+    asked: Instant,
+    answer: oneshot::Sender<Answered>,
 }
 
 /// What became of a question.
@@ -67,6 +78,13 @@ struct LaneState {
     is_dialling: bool,
 }
 
+impl State {
+    fn known(&self, theirs: Party) -> Option<Arc<Session>> {
+        let known = [&self.session, &self.candidate].into_iter().flatten();
+        known.into_iter().find(|session| session.theirs == theirs).cloned()
+    }
+}
+
 impl Session {
     /// `None` if the peer's id is no key.
     pub(crate) fn new(cluster: &Cluster, ours: Party, theirs: Party) -> Option<Self> {
@@ -77,14 +95,16 @@ impl Session {
 }
 
 impl Peer {
-    pub(crate) fn new(node: NodeId, limits: Limits) -> Self {
+    /// One that proved to be in `session` before it was forgotten, if it ever did.
+    pub(crate) fn new(node: NodeId, limits: Limits, session: Option<Arc<Session>>) -> Self {
         Self {
             node,
             outbox: Outbox::new(limits),
-            state: Mutex::default(),
+            state: Mutex::new(State { session, ..State::default() }),
             questions: Mutex::default(),
-            last_question: AtomicU64::new(0),
             misses: AtomicU32::new(0),
+            is_wanted: AtomicBool::new(false),
+            conns: AtomicU32::new(0),
         }
     }
 
@@ -94,6 +114,29 @@ impl Peer {
 
     pub(crate) fn set_routes(&self, routes: Vec<Addr>) {
         self.lock().routes = routes;
+    }
+
+    /// Notes that this node wants to know it.
+    pub(crate) fn want(&self) {
+        self.is_wanted.store(true, Relaxed);
+    }
+
+    /// Whether it has only come by itself, and nothing would be lost with it now.
+    pub(crate) fn is_idle_stranger(&self) -> bool {
+        let is_idle = || [Lane::Urgent, Lane::Bulk].iter().all(|lane| self.outbox.is_empty(*lane));
+        self.is_stranger() && !self.is_connected() && is_idle()
+    }
+
+    /// Whether it has only come by itself.
+    pub(crate) fn is_stranger(&self) -> bool {
+        !self.is_wanted.load(Relaxed)
+    }
+
+    /// Counts another conn, until what is returned is dropped; `None` if there are too many.
+    pub(crate) fn another_conn(&self) -> Option<AnotherConn<'_>> {
+        let before = self.conns.fetch_add(1, Relaxed);
+        let counted = AnotherConn(self);
+        (before < MAX_CONNS).then_some(counted)
     }
 
     /// Whether the peer has proven itself on a conn that is there.
@@ -111,20 +154,27 @@ impl Peer {
         theirs: Party,
     ) -> Option<Arc<Session>> {
         let mut state = self.lock();
-        let known = [&state.session, &state.candidate].into_iter().flatten();
-        if let Some(known) = known.into_iter().find(|session| session.theirs == theirs) {
-            return Some(known.clone());
+        if let Some(known) = state.known(theirs) {
+            return Some(known);
         }
         let candidate = Arc::new(Session::new(cluster, ours, theirs)?);
         state.candidate = Some(candidate.clone());
         Some(candidate)
     }
 
+    /// The session of `theirs`, if it is known.
+    pub(crate) fn known_session(&self, theirs: Party) -> Option<Arc<Session>> {
+        self.lock().known(theirs)
+    }
+
     /// Takes `session`, which was proven just now, as the peer's. Returns the one to go on with, and
-    /// whether the peer has started anew.
-    pub(crate) fn adopt(&self, session: Arc<Session>) -> (Arc<Session>, bool) {
+    /// whether the peer has started anew; nothing if the peer was forgotten.
+    pub(crate) fn adopt(&self, session: Arc<Session>) -> Option<(Arc<Session>, bool)> {
         let mut state = self.lock();
-        match &state.session {
+        if state.is_forgotten {
+            return None;
+        }
+        Some(match &state.session {
             Some(known) if known.theirs == session.theirs => (known.clone(), false),
             before => {
                 let is_another = before.is_some();
@@ -136,7 +186,7 @@ impl Peer {
                 state.candidate = None;
                 (session, is_another)
             }
-        }
+        })
     }
 
     /// Makes `link` the one that carries `lane`, unless the one that is there has precedence; tells
@@ -159,7 +209,7 @@ impl Peer {
         if let Some(before) = slot.replace(link.clone())
             && !Arc::ptr_eq(&before, link)
         {
-            before.drain();
+            before.give_way();
         }
         drop(state);
         self.outbox.wake(lane);
@@ -201,16 +251,22 @@ impl Peer {
         self.lock().lanes[lane as usize].is_dialling = false;
     }
 
-    /// Ends everything that has to do with the peer.
-    pub(crate) fn forget(&self) {
+    /// Whether nobody wants to know of the peer any more.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.lock().is_forgotten
+    }
+
+    /// Ends everything that has to do with the peer; returns the session that it was in.
+    pub(crate) fn forget(&self) -> Option<Arc<Session>> {
         let mut state = self.lock();
         state.is_forgotten = true;
         let links = state.lanes.iter_mut().filter_map(|lane| lane.current.take());
         links.for_each(|link| link.cut());
-        state.session = None;
+        let session = state.session.take();
         state.candidate = None;
         drop(state);
         self.questions().clear();
+        session
     }
 
     /// Closes what carries messages, after what waits has been sent.
@@ -221,8 +277,9 @@ impl Peer {
 
     /// How long to leave the peer alone after it could not be reached, so that whoever keeps sending
     /// does not keep dialling.
-    pub(crate) fn cool_down(&self, retry: &Retry) -> Duration {
-        retry.wait(self.misses.load(Relaxed), &mut rand::rng()).min(COOL_DOWN)
+    pub(crate) fn cool_down(&self, retry: &Retry, rng: &mut impl Rng) -> Duration {
+        let retry = Retry { cap: retry.cap.min(COOL_DOWN), ..*retry };
+        retry.wait(self.misses.load(Relaxed), rng)
     }
 
     pub(crate) fn missed(&self) {
@@ -233,18 +290,17 @@ impl Peer {
         self.misses.store(0, Relaxed);
     }
 
-    /// A number for a question, and where its answer comes.
-    pub(crate) fn ask(&self) -> (u64, oneshot::Receiver<Answered>) {
-        let number = self.last_question.fetch_add(1, Relaxed) + 1;
-        let (sender, receiver) = oneshot::channel();
-        self.questions().insert(number, sender);
-        (number, receiver)
+    /// Where the answer to the question with this number comes.
+    pub(crate) fn ask(&self, number: u64) -> oneshot::Receiver<Answered> {
+        let (answer, receiver) = oneshot::channel();
+        self.questions().insert(number, Question { asked: Instant::now(), answer });
+        receiver
     }
 
-    /// Hands an answer to who waits for it; tells whether anybody did.
-    pub(crate) fn answer(&self, number: u64, answer: Answered) -> bool {
-        let waiting = self.questions().remove(&number);
-        waiting.is_some_and(|waiting| waiting.send(answer).is_ok())
+    /// Hands an answer to who waits for it, if anybody does; tells since when.
+    pub(crate) fn answer(&self, number: u64, answer: Answered) -> Option<Instant> {
+        let question = self.questions().remove(&number)?;
+        question.answer.send(answer).ok().map(|()| question.asked)
     }
 
     /// Nobody waits for this answer any more.
@@ -252,7 +308,7 @@ impl Peer {
         self.questions().remove(&number);
     }
 
-    fn questions(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Answered>>> {
+    fn questions(&self) -> MutexGuard<'_, BTreeMap<u64, Question>> {
         self.questions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -261,5 +317,16 @@ impl Peer {
     }
 }
 
+/// A conn of a peer that is counted.
+pub(crate) struct AnotherConn<'a>(&'a Peer);
+
+impl Drop for AnotherConn<'_> {
+    fn drop(&mut self) {
+        self.0.conns.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Conns of one peer; two are in use, and more only while others end.
+const MAX_CONNS: u32 = 16;
 /// The longest time that a peer is left alone.
 const COOL_DOWN: Duration = Duration::from_secs(1);

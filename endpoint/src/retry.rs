@@ -59,11 +59,14 @@ impl Retry {
         let Some(doublings) = attempt.checked_sub(1) else { return Duration::ZERO };
         let whole = self.base.saturating_mul(1 << doublings.min(20)).min(self.cap);
         match self.jitter {
-            Jitter::Half => whole + within(Duration::ZERO..=whole / 2, rng),
+            Jitter::Half => {
+                // The longest waits need their jitter most: everybody who waits waits as long.
+                let whole = whole.min(self.cap / 3 * 2);
+                whole + within(Duration::ZERO..=whole / 2, rng)
+            }
             Jitter::Full => within(Duration::ZERO..=whole, rng),
             Jitter::None => whole,
         }
-        .min(self.cap)
     }
 }
 
@@ -166,6 +169,9 @@ mod tests {
         assert_eq!(longest.wait(u32::MAX, &mut rng), Duration::MAX);
         let half = Retry { jitter: Jitter::Half, ..Retry::default() };
         assert!((0..100).all(|attempt| half.wait(attempt, &mut rng) <= half.cap));
+        let longest: Vec<Duration> = (0..100).map(|_| half.wait(1000, &mut rng)).collect();
+        let (low, high) = (longest.iter().min().unwrap(), longest.iter().max().unwrap());
+        assert!(Duration::from_secs(20) <= *low && Duration::from_secs(8) < *high - *low);
     }
 
     #[test]

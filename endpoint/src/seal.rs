@@ -120,21 +120,32 @@ impl Sealer {
         payloads: impl Iterator<Item = &'a Payload> + Clone,
         sign: Option<&SecretKey>,
     ) -> Bytes {
+        self.seal_in(&mut BytesMut::new(), lane, payloads, sign)
+    }
+
+    /// The same in the memory of earlier frames, where nobody holds those any more.
+    pub(crate) fn seal_in<'a>(
+        &self,
+        frame: &mut BytesMut,
+        lane: Lane,
+        payloads: impl Iterator<Item = &'a Payload> + Clone,
+        sign: Option<&SecretKey>,
+    ) -> Bytes {
         let len = payloads.clone().map(|payload| PAYLOAD_HEAD + payload.bytes.len()).sum::<usize>();
-        let mut frame = BytesMut::with_capacity(HEAD + len + SIGNATURE);
+        frame.reserve(HEAD + len + SIGNATURE);
         let counter = self.counters[lane as usize].fetch_add(1, Relaxed) + 1;
         let head =
             Head { lane, tag: self.tag, from: self.from, counter, is_signed: sign.is_some() };
-        head.put(&mut frame);
+        head.put(frame);
         for Payload { class, kind, bytes } in payloads {
-            put_payload_head(*class, *kind, bytes.len(), &mut frame);
+            put_payload_head(*class, *kind, bytes.len(), frame);
             frame.extend_from_slice(bytes);
         }
         if let Some(secret) = sign {
-            let digest = blake3::keyed_hash(&self.key, &frame);
+            let digest = blake3::keyed_hash(&self.key, frame);
             frame.extend_from_slice(&secret.sign(Purpose::Frame, digest.as_bytes()));
         }
-        frame.freeze()
+        frame.split().freeze()
     }
 }
 
@@ -168,12 +179,7 @@ impl Opener {
     /// # Errors
     /// [`Refused`], but never [`Forged`](Refused::Forged).
     pub fn glance(&self, frame: &Frame, require: Require) -> Result<(), Refused> {
-        if frame.tag != self.tag || frame.from != self.peer.node() {
-            return Err(Refused::Elsewhere);
-        }
-        if frame.signature.is_none() && require == Require::Signature {
-            return Err(Refused::Unsigned);
-        }
+        self.is_between_these(frame, require)?;
         Ok(self.window(frame.lane, |window| window.check(frame.counter))?)
     }
 
@@ -185,15 +191,36 @@ impl Opener {
     /// Several tasks may open at once: of two that open the same frame, one gets it.
     pub fn open(&self, frame: &Frame, require: Require) -> Result<Vec<Payload>, Refused> {
         self.glance(frame, require)?;
+        let payloads = self.verify(frame)?;
+        self.window(frame.lane, |window| window.advance(frame.counter))?;
+        Ok(payloads)
+    }
+
+    /// Opens a frame of a greeting, whatever its counter: that it is no replay is shown by the nonce
+    /// in it.
+    pub(crate) fn open_greeting(&self, frame: &Frame) -> Result<Vec<Payload>, Refused> {
+        self.is_between_these(frame, Require::Signature)?;
+        self.verify(frame)
+    }
+
+    fn is_between_these(&self, frame: &Frame, require: Require) -> Result<(), Refused> {
+        if frame.tag != self.tag || frame.from != self.peer.node() {
+            return Err(Refused::Elsewhere);
+        }
+        if frame.signature.is_none() && require == Require::Signature {
+            return Err(Refused::Unsigned);
+        }
+        Ok(())
+    }
+
+    fn verify(&self, frame: &Frame) -> Result<Vec<Payload>, Refused> {
         if let Some(signature) = &frame.signature {
             let digest = blake3::keyed_hash(&self.key, frame.signed());
             if !self.peer.verifies(Purpose::Frame, digest.as_bytes(), signature) {
                 return Err(Refused::Forged);
             }
         }
-        let payloads = frame.payloads().collect::<Result<Vec<_>, _>>()?;
-        self.window(frame.lane, |window| window.advance(frame.counter))?;
-        Ok(payloads)
+        Ok(frame.payloads().collect::<Result<_, _>>()?)
     }
 
     fn window<R>(&self, lane: Lane, look: impl FnOnce(&mut Window) -> R) -> R {

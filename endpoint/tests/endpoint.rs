@@ -5,11 +5,12 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use rumormill_endpoint::{
     Admission, Class, Config, Dropped, Endpoint, Error, Inboxes, Rejected, RequestError, SendError,
+    Unopened,
 };
 use rumormill_identity::SecretKey;
 use rumormill_registry::Registry;
 use rumormill_transport_api::{Addr, Context};
-use rumormill_transport_mem::Network;
+use rumormill_transport_mem::{Link, Network};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -161,4 +162,31 @@ async fn a_peer_that_starts_again_is_met_again() {
             b.close(Duration::ZERO).await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_each_transport_carried_is_counted() {
+    let network = Network::new(7);
+    let late = Duration::from_millis(10);
+    network.set_default_link(Link { latency: late, ..Link::default() });
+    let (a, _inboxes) = start(&network, 1, config());
+    let (b, inboxes) = start(&network, 2, config());
+    let b = Arc::new(b);
+    b.listen(&addr("mem://b")).await.unwrap();
+    let echoing = tokio::spawn(echo(b.clone(), inboxes));
+    a.learn(b.node(), vec![addr("mem://nobody"), addr("mem://b")]).unwrap();
+    a.request(b.node(), "x", SECOND).await.unwrap();
+    let snapshot = a.snapshot();
+    let mem = snapshot.carrier("mem").unwrap();
+    assert_eq!((mem.dialled, mem.accepted, mem.active), (1, 0, 1), "{mem:?}");
+    assert_eq!((mem.frames_in, mem.frames_out), (1, 1), "{mem:?}");
+    assert!(0 < mem.bytes_in && 0 < mem.bytes_out, "{mem:?}");
+    assert_eq!(mem.unopened(Unopened::Unreachable), 1, "{mem:?}");
+    assert_eq!((mem.dial.count(), mem.greeting.count(), mem.round_trip.count()), (1, 1, 1));
+    assert!(2 * late <= mem.greeting.min() && 2 * late <= mem.round_trip.min(), "{mem:?}");
+    let theirs = b.snapshot();
+    assert_eq!(theirs.carrier("mem").unwrap().accepted, 1, "{theirs:?}");
+    let report = a.close(SECOND).await;
+    assert_eq!(report.snapshot.carrier("mem").unwrap().active, 0, "{report:?}");
+    echoing.abort();
 }

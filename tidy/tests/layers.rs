@@ -58,6 +58,7 @@ const ARROWS: &[Row<'_>] = &[
     (
         "rumormill",
         &[
+            "endpoint",
             "identity",
             "registry",
             "transport-api",

@@ -149,6 +149,7 @@ mod error;
 
 mod counters;
 mod factory;
+mod histogram;
 mod host;
 mod node_id;
 mod options;
@@ -174,6 +175,7 @@ pub use error::{Error, Result, excerpt};
 pub use factory::{Context, Credentials, Extensions, Factory};
 pub use frame::{FrameReader, FrameWriter, Framing};
 pub use handshakes::Handshakes;
+pub use histogram::Histogram;
 pub use host::HostPort;
 pub use node_id::NodeId;
 pub use options::{OptionSpec, Options};

@@ -27,7 +27,11 @@ pub(crate) fn client(tls: &Tls, settings: &Settings) -> Result<ClientConfig> {
 
 /// For connections that are accepted.
 pub(crate) fn server(tls: &Tls, settings: &Settings) -> Result<ServerConfig> {
-    let crypto = QuicServerConfig::try_from(tls.server().clone()).map_err(no_suite)?;
+    let mut server = rustls::ServerConfig::clone(tls.server());
+    if !settings.resumption {
+        server.send_tls13_tickets = 0;
+    }
+    let crypto = QuicServerConfig::try_from(server).map_err(no_suite)?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config
         .transport_config(Arc::new(transport(settings, settings.conns)))

@@ -180,7 +180,8 @@ impl Quic {
     /// use.
     pub fn new(settings: Settings, context: &Context) -> Result<Self> {
         let settings = settings.in_range();
-        let tls = Tls::new(context, config::PROTOCOL, Sessions::Resumed)?;
+        let sessions = if settings.resumption { Sessions::Resumed } else { Sessions::Never };
+        let tls = Tls::new(context, config::PROTOCOL, sessions)?;
         let client = config::client(&tls, &settings)?;
         let inner = Inner {
             settings,

@@ -49,6 +49,9 @@ pub struct Settings {
     /// Bytes that the kernel keeps until a socket is read; `None`: its own default. The kernel
     /// silently takes less where its limit is lower (`net.core.rmem_max` on Linux).
     pub recv_buffer: Option<u32>,
+    /// Whether handshakes may build on earlier ones, which saves a signature and its check on each
+    /// side. Each then proves what the first one proved.
+    pub resumption: bool,
     /// Handshakes under way at a listener beyond which a dialer first has to show that its address
     /// is its own, which takes a round trip; 0: always.
     pub retry: usize,
@@ -77,6 +80,7 @@ impl Default for Settings {
             mtu: 1452,
             peer_window: 64 << 20,
             recv_buffer: Some(2 << 20),
+            resumption: true,
             retry: 64,
             send_buffer: Some(2 << 20),
             send_window: 8 << 20,
@@ -104,6 +108,7 @@ impl Settings {
         OptionSpec::new("mtu", "1452", "the largest UDP payload to try, 1200 to 9000 bytes"),
         OptionSpec::new("peer_window", "64MiB", "bytes that all conns of a connection bring ahead"),
         OptionSpec::new("recv_buffer", "2MiB", "bytes that the kernel keeps; 0: its default"),
+        OptionSpec::new("resumption", "true", "whether handshakes may build on earlier ones"),
         OptionSpec::new("retry", "64", "handshakes beyond which addresses have to be proven"),
         OptionSpec::new("send_buffer", "2MiB", "bytes that the kernel takes ahead; 0: its default"),
         OptionSpec::new("send_window", "8MiB", "bytes on a connection that are not acknowledged"),
@@ -132,6 +137,7 @@ impl Settings {
             mtu: options.number("mtu", MTU)?.unwrap_or(self.mtu),
             peer_window: window(options, "peer_window", PEER_WINDOW)?.unwrap_or(self.peer_window),
             recv_buffer: options.kernel_buffer("recv_buffer")?.unwrap_or(self.recv_buffer),
+            resumption: options.flag("resumption")?.unwrap_or(self.resumption),
             retry: options.number("retry", 0..=usize::MAX)?.unwrap_or(self.retry),
             send_buffer: options.kernel_buffer("send_buffer")?.unwrap_or(self.send_buffer),
             send_window: window(options, "send_window", SEND_WINDOW)?.unwrap_or(self.send_window),

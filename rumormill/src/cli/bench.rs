@@ -26,6 +26,8 @@ back. SIGINT ends it early and prints what was measured.
 
 Example: rumormill bench tcp://127.0.0.1:7946 --size 64KiB --seconds 2")]
 pub(crate) struct Args {
+    /// Where a `serve` listens
+    addr: Addr,
     /// Bytes of a message, at least 8
     #[arg(short, long, default_value = "1KiB", value_parser = quantity::message_size)]
     size: usize,
@@ -43,8 +45,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
-    let (addr, timeouts) = (&args.peer.addr, args.peer.timeouts());
-    let mut conn = args.peer.dial(args.size).await?;
+    let (addr, timeouts) = (&args.addr, args.peer.timeouts());
+    let mut conn = args.peer.dial(addr, args.size).await?;
     let mut signals = Signals::new()?;
     let plan = Plan::new(args.size, args.batch as usize, conn.info.caps);
     let measurement = Measurement { addr, plan, timeouts, seconds: args.seconds };

@@ -14,6 +14,10 @@ pub(crate) enum Error {
     /// What an open conn reported.
     #[error(transparent)]
     Contract(#[from] api::Error),
+    /// What an endpoint reported before it was of any use.
+    #[cfg(feature = "endpoint")]
+    #[error(transparent)]
+    Endpoint(rumormill::endpoint::Error),
     /// A key or certificate that cannot be read or written.
     #[cfg(feature = "identity")]
     #[error(transparent)]
@@ -21,9 +25,18 @@ pub(crate) enum Error {
     /// A signal came too early.
     #[error("interrupted before anything was measured")]
     Interrupted,
+    /// A node, and no cluster in which it could be known.
+    #[error(
+        "{place} is a node of a cluster; say of which by --cluster NAME, or leave the node out"
+    )]
+    NoCluster { place: String },
     /// The peer sent something that was never sent to it.
     #[error("{addr} does not echo; run `rumormill serve` there")]
     NoEcho { addr: Addr },
+    /// Nobody there, or nobody who speaks as a node of the cluster.
+    #[cfg(feature = "endpoint")]
+    #[error("no node of cluster '{cluster}'; run `rumormill serve --cluster {cluster}` there")]
+    NoMember { cluster: String, source: rumormill::endpoint::Error },
     /// Authorities that nothing would be checked against.
     #[cfg(feature = "identity")]
     #[error(
@@ -41,6 +54,14 @@ pub(crate) enum Error {
     /// What the registry or a transport reported before anything was open.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// A question that was not answered, and none will be.
+    #[cfg(feature = "endpoint")]
+    #[error(transparent)]
+    Request(#[from] rumormill::endpoint::RequestError),
+    /// Another node than the one that was asked for.
+    #[cfg(feature = "endpoint")]
+    #[error("the node at {addr} is not {expected}: it proved to be {met}")]
+    SomebodyElse { addr: Addr, met: api::NodeId, expected: api::NodeId },
     /// Datagrams were sent, and none came back.
     #[error("no answer from {addr}")]
     Silent { addr: Addr },
@@ -80,7 +101,16 @@ impl Error {
             Self::Registry(error) => matches!(error, RegistryError::Unknown { .. }),
             #[cfg(feature = "identity")]
             Self::NothingProven { .. } => true,
-            Self::TooLong { .. } => true,
+            Self::NoCluster { .. } | Self::TooLong { .. } => true,
+            #[cfg(feature = "endpoint")]
+            Self::Endpoint(rumormill::endpoint::Error::Config { .. }) => true,
+            #[cfg(feature = "endpoint")]
+            Self::Request(error) => {
+                use rumormill::endpoint::{RequestError::NotSent, SendError::TooLarge};
+                matches!(error, NotSent(TooLarge { .. }))
+            }
+            #[cfg(feature = "endpoint")]
+            Self::Endpoint(_) | Self::NoMember { .. } | Self::SomebodyElse { .. } => false,
             #[cfg(feature = "identity")]
             Self::Identity(_) | Self::Pki { .. } => false,
             Self::Interrupted
@@ -88,6 +118,16 @@ impl Error {
             | Self::Output { .. }
             | Self::Silent { .. }
             | Self::Start { .. } => false,
+        }
+    }
+}
+
+#[cfg(feature = "endpoint")]
+impl From<rumormill::endpoint::Error> for Error {
+    fn from(error: rumormill::endpoint::Error) -> Self {
+        match error {
+            rumormill::endpoint::Error::Registry(error) => error.into(),
+            error => Self::Endpoint(error),
         }
     }
 }

@@ -5,14 +5,14 @@ use std::{cell::Cell, convert::Infallible, future::pending, time::Duration};
 use bytes::Bytes;
 use rumormill::{
     Addr, Batch, Reader, Writer,
-    transport::{self as api, AnyReader, AnyWriter, Delivery, Timeouts},
+    transport::{self as api, AnyReader, AnyWriter, Delivery, Histogram, Timeouts},
 };
 use tokio::{
     sync::Notify,
     time::{Instant, timeout},
 };
 
-use super::{Error, Result, histogram::Histogram, peer, plan::Plan, probe};
+use super::{Error, Result, peer, plan::Plan, probe};
 
 /// What is on its way to an echo and back, counted where both halves of the conn can see it.
 ///

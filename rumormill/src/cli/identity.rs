@@ -59,6 +59,14 @@ impl Identity {
         Ok(registry)
     }
 
+    /// The transports and the key of a node that proves itself above them, over any.
+    #[cfg(feature = "endpoint")]
+    pub(crate) fn node(&self) -> Result<(Registry, SecretKey)> {
+        let key = self.load_or_generate()?;
+        let credentials = self.of_node(&key, Tell::Always);
+        Ok((rumormill::registry()?.with_credentials(credentials.into()), key))
+    }
+
     fn files(&self) -> Option<PkiFiles> {
         let (ca, cert, key) = (self.ca.clone()?, self.cert.clone()?, self.key.clone()?);
         Some(PkiFiles { ca, cert, key })

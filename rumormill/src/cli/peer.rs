@@ -18,8 +18,6 @@ use super::{
 /// Whom to talk to, and on what terms.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Peer {
-    /// Where a `serve` listens
-    pub(crate) addr: Addr,
     #[command(flatten)]
     patience: Patience,
     /// The node that must answer [default: anybody, and who it was is told]
@@ -29,7 +27,7 @@ pub(crate) struct Peer {
     #[arg(long, value_name = "NAME")]
     expect_name: Option<String>,
     #[command(flatten)]
-    identity: Identity,
+    pub(crate) identity: Identity,
 }
 
 impl Peer {
@@ -37,12 +35,12 @@ impl Peer {
         self.patience.timeouts()
     }
 
-    /// Dials to send messages of `size` bytes.
+    /// Dials `addr` to send messages of `size` bytes.
     ///
     /// # Errors
     /// [`Error::TooLong`] if the conn cannot carry them.
-    pub(crate) async fn dial(&self, size: usize) -> Result<AnyConn> {
-        let (target, addr) = (self.target(), &self.addr);
+    pub(crate) async fn dial(&self, addr: &Addr, size: usize) -> Result<AnyConn> {
+        let target = self.target(addr);
         let registry = self.identity.registry(std::slice::from_ref(addr), Tell::New)?;
         let doing = || format!("dialling {addr}");
         let conn = within(self.timeouts().dial, doing, registry.dial(&target)).await?;
@@ -51,29 +49,29 @@ impl Peer {
             return Err(Error::TooLong { addr: addr.clone(), max, size });
         }
         if target.expect == Expect::Any {
-            self.tell_who_answered(&conn.info);
+            tell_who_answered(addr, &conn.info);
         }
         Ok(conn)
     }
 
-    fn target(&self) -> Target {
+    fn target(&self, addr: &Addr) -> Target {
         let expect = match (self.expect, &self.expect_name) {
             (Some(node), _) => Expect::Node(node),
             (None, Some(name)) => Expect::Name(name.as_str().into()),
             (None, None) => Expect::Any,
         };
-        Target { expect, ..Target::new(self.addr.clone()) }
+        Target { expect, ..Target::new(addr.clone()) }
     }
+}
 
-    /// Only what can be expected the next time is worth a line.
-    fn tell_who_answered(&self, info: &Info) {
-        let who = match &info.proof {
-            Some(Proof::Node(node)) => node.to_string(),
-            Some(Proof::Name(name)) => excerpt(name),
-            Some(Proof::Process { .. }) | None => return,
-        };
-        output::note(format_args!("{} proved to be {who}", self.addr));
-    }
+/// Only what can be expected the next time is worth a line.
+fn tell_who_answered(addr: &Addr, info: &Info) {
+    let who = match &info.proof {
+        Some(Proof::Node(node)) => node.to_string(),
+        Some(Proof::Name(name)) => excerpt(name),
+        Some(Proof::Process { .. }) | None => return,
+    };
+    output::note(format_args!("{addr} proved to be {who}"));
 }
 
 /// Says goodbye and hears the peer out, so that it need not wait for somebody who is gone. What

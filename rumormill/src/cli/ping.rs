@@ -1,6 +1,6 @@
 //! `rumormill ping`: whether a peer answers, and how fast.
 
-use std::{cell::RefCell, future::pending, process::ExitCode, time::Duration};
+use std::{cell::RefCell, fmt::Display, future::pending, process::ExitCode, time::Duration};
 
 use rumormill::{
     Batch, Reader, Writer,
@@ -8,12 +8,15 @@ use rumormill::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+#[cfg(feature = "endpoint")]
+use super::member::Member;
 use super::{
-    Result,
+    Error, Result,
     error::with_causes,
     output,
     peer::{self, Peer},
     pings::{Answer, Kind, Pings},
+    place::Place,
     probe, quantity,
     signals::Signals,
 };
@@ -24,6 +27,13 @@ Exits with 0 if at least one answer came, 1 if none. SIGINT ends it and prints t
 
 Example: rumormill ping udp://127.0.0.1:7946 -c 4 -i 200ms")]
 pub(crate) struct Args {
+    /// Where a `serve` listens: ADDR; with --cluster NODEID@ADDR, too, and that node must answer
+    #[arg(value_name = "ADDR")]
+    place: Place,
+    /// Ask a node of this cluster, in signed messages, which `serve --cluster` answers
+    #[cfg(feature = "endpoint")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["ca", "expect", "expect_name"])]
+    cluster: Option<String>,
     /// How many messages to send [default: until a signal]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -39,7 +49,17 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let timeouts = args.peer.timeouts();
-    let mut conn = args.peer.dial(args.size).await?;
+    #[cfg(feature = "endpoint")]
+    if let Some(cluster) = &args.cluster {
+        let member = Member { cluster, identity: &args.peer.identity, timeouts };
+        let Args { count, interval, size, .. } = args;
+        let place = args.place.clone();
+        return member.ping(&Target { place, count, interval, size, wait: timeouts.read }).await;
+    }
+    if args.place.node.is_some() {
+        return Err(Error::NoCluster { place: args.place.to_string() });
+    }
+    let mut conn = args.peer.dial(&args.place.addr, args.size).await?;
     // Not before: until there is something to sum up, a signal simply kills.
     let mut signals = Signals::new()?;
     let session = Session { args, timeouts, pings: RefCell::new(Pings::new(timeouts.read)) };
@@ -52,9 +72,19 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     if let Err(error) = end {
         session.explain(error)?;
     }
-    let code = session.sum_up()?;
+    let code = Figures(&session.pings.borrow()).print(&session.args.place)?;
     peer::close(conn, timeouts).await;
     Ok(code)
+}
+
+/// Whom to ask, how often, and with what.
+#[cfg(feature = "endpoint")]
+pub(crate) struct Target {
+    pub(crate) place: Place,
+    pub(crate) count: Option<u64>,
+    pub(crate) interval: Duration,
+    pub(crate) size: usize,
+    pub(crate) wait: Duration,
 }
 
 /// One run of `ping`, whose parts work at the same time.
@@ -110,7 +140,7 @@ impl Session {
     }
 
     fn show_answer(&self, message: &[u8], now: Instant) -> Result<()> {
-        let (len, addr) = (message.len(), &self.args.peer.addr);
+        let (len, addr) = (message.len(), &self.args.place.addr);
         let number = probe::number(message, self.args.size).unwrap_or_default();
         let Some(answer) = self.pings.borrow_mut().receive(number, now) else {
             output::note(format_args!("{addr} sent {len} bytes that answer nothing"));
@@ -136,26 +166,29 @@ impl Session {
     }
 
     /// What ends the conn ends no more than that: what was measured before is told.
-    fn explain(&self, error: super::Error) -> Result<()> {
+    fn explain(&self, error: Error) -> Result<()> {
         match error {
-            super::Error::Output { .. } => Err(error),
+            Error::Output { .. } => Err(error),
             _ => {
-                output::note(format_args!(
-                    "{} ended: {}",
-                    self.args.peer.addr,
-                    with_causes(&error)
-                ));
+                let addr = &self.args.place.addr;
+                output::note(format_args!("{addr} ended: {}", with_causes(&error)));
                 Ok(())
             }
         }
     }
+}
 
-    fn sum_up(&self) -> Result<ExitCode> {
-        let pings = self.pings.borrow();
-        let Pings { sent, received, duplicates, .. } = *pings;
+/// What became of all pings together.
+pub(crate) struct Figures<'a>(pub(crate) &'a Pings);
+
+impl Figures<'_> {
+    /// Prints them, and tells what to exit with.
+    pub(crate) fn print(&self, peer: &impl Display) -> Result<ExitCode> {
+        let Self(pings) = self;
+        let Pings { sent, received, duplicates, .. } = **pings;
         let loss = 100.0 * sent.saturating_sub(received) as f64 / sent.max(1) as f64;
         let doubled = if 0 < duplicates { format!(", {duplicates} duplicates") } else { "".into() };
-        output::line(format_args!("--- {} ---", self.args.peer.addr))?;
+        output::line(format_args!("--- {peer} ---"))?;
         output::line(format_args!("{sent} sent, {received} received{doubled}, {loss:.1}% lost"))?;
         if received == 0 {
             return Ok(ExitCode::FAILURE);

@@ -2,9 +2,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use rumormill::transport::Histogram;
 use tokio::time::Instant;
-
-use super::histogram::Histogram;
 
 /// Pings by number, from 1, and what became of them.
 ///

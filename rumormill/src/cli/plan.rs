@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use rumormill::transport::{Caps, Delivery, Timeouts};
-
-use super::histogram::Histogram;
+use rumormill::transport::{Caps, Delivery, Histogram, Timeouts};
 
 /// What a measurement sends. Memory at both ends grows with `window`, never with the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

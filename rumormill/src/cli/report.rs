@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use rumormill::{Addr, transport::Delivery};
+use rumormill::{
+    Addr,
+    transport::{Delivery, Histogram},
+};
 use serde_json::{Value, json};
 
 use super::{
-    histogram::Histogram,
     plan::Plan,
     quantity::{grouped, millis},
 };

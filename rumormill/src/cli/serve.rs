@@ -11,12 +11,16 @@ use std::{
 };
 
 use bytes::Bytes;
+#[cfg(feature = "endpoint")]
+use rumormill::endpoint::Config;
 use rumormill::{
     Addr, Listener, Registry,
     transport::{AnyListener, Limits, Served, Server, Timeouts, serve},
 };
 use tokio::task::JoinSet;
 
+#[cfg(feature = "endpoint")]
+use super::member::Member;
 use super::{
     Result,
     identity::{Identity, Tell},
@@ -33,6 +37,10 @@ pub(crate) struct Args {
     /// Where to listen; port 0 is any free one
     #[arg(value_name = "ADDR", required = true)]
     addrs: Vec<Addr>,
+    /// Be a node of this cluster, and answer questions in signed messages, not every message
+    #[cfg(feature = "endpoint")]
+    #[arg(long, value_name = "NAME", conflicts_with = "ca")]
+    cluster: Option<String>,
     /// Conns at once, for each address; more wait to be accepted
     #[arg(long, value_name = "N", default_value = "1000", value_parser = max_conns)]
     max_conns: usize,
@@ -50,6 +58,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    #[cfg(feature = "endpoint")]
+    if let Some(cluster) = &args.cluster {
+        let timeouts = Timeouts { write: args.write, ..Timeouts::lan() };
+        let member = Member { cluster, identity: &args.identity, timeouts };
+        let adapt = |config: &mut Config| {
+            (config.max_accepted, config.idle) = (args.max_conns, args.idle);
+        };
+        return member.serve(&args.addrs, args.drain, adapt).await;
+    }
     // First, so that a signal finds them as soon as the addresses are known to anybody.
     let mut signals = Signals::new()?;
     let registry = args.identity.registry(&args.addrs, Tell::Always)?;

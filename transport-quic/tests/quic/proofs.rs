@@ -264,6 +264,25 @@ async fn sessions_are_resumed_and_prove_the_same() {
 }
 
 #[tokio::test]
+async fn without_resumption_every_handshake_is_whole() {
+    let (endpoint, to, resumed) = foreign_listener(b"rumormill/1");
+    let serving = tokio::spawn(async move {
+        while let Some(incoming) = endpoint.accept().await {
+            let connection = incoming.await.expect("a handshake");
+            tokio::spawn(async move { connection.closed().await });
+        }
+    });
+    let settings = Settings { resumption: false, ..Settings::default() };
+    let dialer = Quic::new(settings, &context()).expect("a transport");
+    for _ in 0..3 {
+        drop(dial(&dialer, &to).await);
+        a_moment().await;
+    }
+    assert_eq!(resumed.taken.load(Relaxed), 0);
+    serving.abort();
+}
+
+#[tokio::test]
 async fn a_listener_knows_who_resumes() {
     let here = context();
     let node = here.credentials.as_ref().unwrap().node;

@@ -1,12 +1,13 @@
 //! How long things took, many of them in little memory.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-/// Durations, sorted into 1,920 buckets: 15 KiB, however many there are.
+/// Durations, sorted into at most 1,920 buckets: up to 15 KiB, however many there are.
 ///
 /// The shortest, the longest and the mean are exact; a quantile is at most a thirty-second too long.
-#[derive(Clone, Debug)]
-pub(crate) struct Histogram {
+#[derive(Clone, PartialEq, Eq)]
+pub struct Histogram {
+    /// Up to the longest duration so far.
     buckets: Vec<u64>,
     count: u64,
     total: Duration,
@@ -15,33 +16,46 @@ pub(crate) struct Histogram {
 }
 
 impl Histogram {
-    pub(crate) fn record(&mut self, duration: Duration) {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.buckets[bucket(nanos)] += 1;
+    /// Adds a duration.
+    pub fn record(&mut self, duration: Duration) {
+        let bucket = bucket(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+        if self.buckets.len() <= bucket {
+            self.buckets.resize(bucket + 1, 0);
+        }
+        self.buckets[bucket] += 1;
         self.count += 1;
         self.total = self.total.saturating_add(duration);
         self.min = self.min.min(duration);
         self.max = self.max.max(duration);
     }
 
-    pub(crate) fn count(&self) -> u64 {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
         self.count
     }
 
-    pub(crate) fn min(&self) -> Duration {
+    /// The sum of all.
+    pub fn total(&self) -> Duration {
+        self.total
+    }
+
+    /// The shortest; zero if there is none.
+    pub fn min(&self) -> Duration {
         self.min.min(self.max)
     }
 
-    pub(crate) fn max(&self) -> Duration {
+    /// The longest; zero if there is none.
+    pub fn max(&self) -> Duration {
         self.max
     }
 
-    pub(crate) fn mean(&self) -> Duration {
+    /// The mean; zero if there is none.
+    pub fn mean(&self) -> Duration {
         self.total.div_f64(self.count.max(1) as f64)
     }
 
     /// What the share `q` of all durations does not exceed.
-    pub(crate) fn quantile(&self, q: f64) -> Duration {
+    pub fn quantile(&self, q: f64) -> Duration {
         let rank = (q * self.count as f64).ceil() as u64;
         let mut below = 0;
         let reaches = |count: &u64| {
@@ -55,8 +69,15 @@ impl Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        let (buckets, total) = (vec![0; bucket(u64::MAX) + 1], Duration::ZERO);
+        let (buckets, total) = (Vec::new(), Duration::ZERO);
         Self { buckets, count: 0, total, min: Duration::MAX, max: Duration::ZERO }
+    }
+}
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (median, most) = (self.quantile(0.5), self.quantile(0.99));
+        write!(f, "Histogram({} of {median:?}, {most:?}, {:?})", self.count, self.max)
     }
 }
 
@@ -102,5 +123,14 @@ mod tests {
         assert_eq!(histogram.min(), Duration::from_micros(1));
         assert_eq!(histogram.max(), Duration::from_micros(100));
         assert_eq!(histogram.mean(), Duration::from_nanos(50_500));
+    }
+
+    #[test]
+    fn the_longest_duration_has_a_bucket_and_little_memory() {
+        let mut histogram = Histogram::default();
+        histogram.record(Duration::MAX);
+        assert_eq!(histogram.buckets.len(), 1920);
+        assert_eq!(histogram.quantile(0.5), Duration::MAX);
+        assert_eq!(histogram.buckets.len() * size_of::<u64>(), 15 << 10);
     }
 }
