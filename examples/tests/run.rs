@@ -68,6 +68,43 @@ fn hello_over_udp() {
     check_bad_network("udp://127.0.0.1:0");
 }
 
+/// Both ends play, and both ledgers balance.
+fn check_ping_pong(first: &str, second: &str) {
+    let output = ping_pong(&[first, second]);
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && err.is_empty(), "{err}");
+    let lines: Vec<_> = out.lines().collect();
+    let [alice, bob, one, other, ledgers @ ..] = &lines[..] else { panic!("{out}") };
+    assert!(alice.starts_with("alice is node1") && bob.starts_with("bob   is node1"), "{out}");
+    let at = |line: &str| line.split_once(", at ").expect("an address").1.to_owned();
+    assert!(one.contains(&format!("10 round trips over {}, the first ", at(bob))), "{out}");
+    assert!(other.contains(&format!("10 round trips over {}, the first ", at(alice))), "{out}");
+    assert_eq!(ledgers.len(), 2, "{out}");
+    let balanced = "20 sent = 20 carried + 0 uncertain + 0 dropped; 10 delivered";
+    assert!(ledgers.iter().all(|ledger| ledger.contains(balanced)), "{out}");
+}
+
+fn ping_pong(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ping-pong")).args(args).output().expect("the example starts")
+}
+
+#[cfg(all(feature = "mem", feature = "quic", feature = "tcp", feature = "tls"))]
+#[test]
+fn ping_pong_over_any_two() {
+    check_ping_pong("tcp://127.0.0.1:0", "quic://127.0.0.1:0");
+    check_ping_pong("tls://127.0.0.1:0", "tcp://127.0.0.1:0");
+    check_ping_pong("mem://alice", "mem://bob");
+}
+
+#[test]
+fn ping_pong_needs_two() {
+    let output = ping_pong(&["tcp://127.0.0.1:0"]);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err.starts_with("give two addresses, such as tcp://127.0.0.1:0 quic://"), "{err}");
+}
+
 #[test]
 fn the_readme_shows_this_program() {
     let (readme, program) = (include_str!("../../README.md"), include_str!("../src/bin/hello.rs"));

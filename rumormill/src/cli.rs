@@ -14,7 +14,6 @@ mod pings;
 mod plan;
 mod report;
 
-mod histogram;
 mod probe;
 
 #[cfg(not(feature = "identity"))]
@@ -23,9 +22,12 @@ mod error;
 #[cfg(feature = "identity")]
 mod identity;
 mod log;
+#[cfg(feature = "endpoint")]
+mod member;
 mod output;
 mod patience;
 mod peer;
+mod place;
 mod quantity;
 mod signals;
 

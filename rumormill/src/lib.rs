@@ -48,7 +48,7 @@
 //! the node. Who knows its [`NodeId`](transport::NodeId) can insist on it, and who does not is told
 //! who answered, by [`Info::proof`](transport::Info). The module `identity` has keys, their files,
 //! and in their place the files of an ordinary authority; its feature has the same name, and comes
-//! with `tls` and `quic`.
+//! with `tls`, `quic` and `endpoint`.
 //!
 //! ```
 //! # #[cfg(feature = "identity")]
@@ -89,9 +89,54 @@
 //! # #[cfg(not(feature = "identity"))]
 //! # fn main() {}
 //! ```
+//!
+//! # Messages between nodes
+//!
+//! An `endpoint::Endpoint` stands above all transports, whether they prove anything or not: it signs
+//! what it sends, and hands over what verifiably comes from a node of its cluster. It dials, retries
+//! and counts what becomes of each message. Its feature is `endpoint`.
+//!
+//! ```
+//! # #[cfg(feature = "endpoint")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::{sync::Arc, time::Duration};
+//!
+//! use rumormill::{
+//!     Addr,
+//!     endpoint::{Admission, Class, Config, Endpoint},
+//!     identity::SecretKey,
+//! };
+//!
+//! let start = |key: SecretKey| {
+//!     let registry = rumormill::registry()?.with_credentials(key.credentials().into());
+//!     let config = Config::new("a name that no other cluster has", Admission::Open);
+//!     Ok::<_, Box<dyn std::error::Error>>(Endpoint::start(Arc::new(registry), key, config)?)
+//! };
+//! let (alice, _) = start(SecretKey::generate())?;
+//!
+//! for addr in ["udp://127.0.0.1:0", "quic://127.0.0.1:0"] {
+//!     let addr: Addr = addr.parse()?;
+//! #   if !rumormill::registry()?.contains(addr.scheme()) { continue }
+//!     let (bob, mut arriving) = start(SecretKey::generate())?;
+//!     alice.learn(bob.node(), vec![bob.listen(&addr).await?])?;
+//!     alice.send(bob.node(), Class::Gossip, "a rumor")?;
+//!
+//!     let message = arriving.gossip.recv().await.ok_or("closed")?;
+//!     assert_eq!((message.from, &*message.bytes), (alice.node(), &b"a rumor"[..]));
+//! }
+//! alice.close(Duration::from_secs(1)).await;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "endpoint"))]
+//! # fn main() {}
+//! ```
 
 mod transports;
 
+/// Signed messages between nodes: what stands above the transports and is the same for all of them.
+#[cfg(feature = "endpoint")]
+pub use rumormill_endpoint as endpoint;
 /// Who a node is: keys, their files, and what they prove a node with.
 #[cfg(feature = "identity")]
 pub use rumormill_identity as identity;

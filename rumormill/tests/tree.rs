@@ -28,6 +28,13 @@ fn each_carrier_comes_alone() {
     assert!(has("tls", "tokio-rustls") && !has("tls", "quinn"));
 }
 
+#[test]
+fn signing_comes_alone() {
+    let has = |features, name: &str| packages(features).iter().any(|package| package.name == name);
+    assert!(has("endpoint", "blake3") && !has("endpoint", "quinn"));
+    assert!(!has("cli,mem,quic,tcp,tls,udp,unix", "blake3"));
+}
+
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Package {
     name: String,
@@ -61,6 +68,6 @@ fn encrypts(package: &Package) -> bool {
 
 /// Words in the names of crates that encrypt, or read and write certificates and keys.
 const TRACES: &[&str] = &[
-    "aws", "dalek", "der", "ed25519", "identity", "openssl", "pem", "pkcs8", "pki", "quic",
-    "quinn", "rcgen", "ring", "rustls", "spki", "tls", "webpki", "x509", "yasna",
+    "aws", "blake3", "dalek", "der", "ed25519", "endpoint", "identity", "openssl", "pem", "pkcs8",
+    "pki", "quic", "quinn", "rcgen", "ring", "rustls", "spki", "tls", "webpki", "x509", "yasna",
 ];

@@ -6,6 +6,14 @@ mod running;
 mod authority;
 #[cfg(all(feature = "tcp", feature = "udp"))]
 mod bench;
+#[cfg(all(
+    feature = "endpoint",
+    feature = "quic",
+    feature = "tcp",
+    feature = "tls",
+    feature = "udp"
+))]
+mod cluster;
 #[cfg(feature = "identity")]
 mod keys;
 #[cfg(all(feature = "tcp", feature = "udp"))]

@@ -1,0 +1,112 @@
+//! Two nodes that ask each other, each over the transport that the other listens at.
+//!
+//! `cargo run -p rumormill-examples --bin ping-pong -- tcp://127.0.0.1:0 quic://127.0.0.1:0`
+//!
+//! Alice listens at the first address and Bob at the second. What they say is signed, whatever
+//! carries it; `quic://` and `tls://` encrypt it, too. In the end each shows its ledger: what became
+//! of every message.
+#![expect(clippy::print_stdout, reason = "a program shows what it did")]
+
+use std::{env, error::Error, process::ExitCode, sync::Arc, time::Duration};
+
+use rumormill::{
+    Addr,
+    endpoint::{Admission, Class, Config, Endpoint, Inbox, Inboxes, Report},
+    identity::SecretKey,
+};
+use tokio::time::Instant;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(env::args().skip(1).collect()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(addrs: Vec<String>) -> Outcome<()> {
+    let [first, second] = &addrs[..] else {
+        return Err("give two addresses, such as tcp://127.0.0.1:0 quic://127.0.0.1:0".into());
+    };
+    let (alice, mut for_alice) = start()?;
+    let (bob, mut for_bob) = start()?;
+    let at_alice = alice.listen(&first.parse()?).await?;
+    let at_bob = bob.listen(&second.parse()?).await?;
+    println!("alice is {}, at {at_alice}", alice.node());
+    println!("bob   is {}, at {at_bob}", bob.node());
+
+    let games = async {
+        println!("alice asks bob: {}", play(&alice, &bob, at_bob).await?);
+        println!("bob asks alice: {}", play(&bob, &alice, at_alice).await?);
+        Ok::<_, Box<dyn Error>>(())
+    };
+    tokio::select! {
+        played = games => played?,
+        () = pong(&alice, &mut for_alice.bulk) => (),
+        () = pong(&bob, &mut for_bob.bulk) => (),
+    }
+    println!("alice: {}", ledger(&alice.close(FAREWELL).await));
+    println!("bob:   {}", ledger(&bob.close(FAREWELL).await));
+    Ok(())
+}
+
+/// A new node of the cluster.
+fn start() -> Outcome<(Endpoint, Inboxes)> {
+    let key = SecretKey::generate();
+    let registry = rumormill::registry()?.with_credentials(key.credentials().into());
+    // Both are in one hand; a real cluster lists its nodes, or gives them tickets.
+    let config = Config::new("ping-pong", Admission::Open);
+    Ok(Endpoint::start(Arc::new(registry), key, config)?)
+}
+
+/// Asks `to`, which is at `addr`, one question after the other.
+async fn play(from: &Endpoint, to: &Endpoint, addr: Addr) -> Outcome<String> {
+    // What they have had so far goes, or these questions would take the way of the last ones.
+    from.forget(to.node());
+    to.forget(from.node());
+    from.learn(to.node(), vec![addr.clone()])?;
+    let mut times = Vec::new();
+    for number in 1..=ROUNDS {
+        let (ping, start) = (format!("ping {number}"), Instant::now());
+        let pong = from.request(to.node(), ping, DEADLINE).await?;
+        times.push(start.elapsed());
+        if pong != format!("pong {number}") {
+            return Err(format!("a strange answer: {pong:?}").into());
+        }
+    }
+    // The first one has met the peer, too.
+    let (first, fastest) = (times[0], times.iter().min().unwrap_or(&times[0]));
+    Ok(format!(
+        "{ROUNDS} round trips over {addr}, the first {first:.1?}, the fastest {fastest:.1?}"
+    ))
+}
+
+/// Answers every ping.
+async fn pong(endpoint: &Endpoint, inbox: &mut Inbox) {
+    while let Some(message) = inbox.recv().await {
+        let answer = String::from_utf8_lossy(&message.bytes).replace("ping", "pong");
+        if let Err(error) = endpoint.reply(&message, answer) {
+            eprintln!("no answer for {}: {error}", message.from);
+        }
+    }
+}
+
+fn ledger(report: &Report) -> String {
+    let (bulk, links) = (report.snapshot.class(Class::Bulk), report.snapshot.links);
+    let dropped: u64 = bulk.dropped.iter().map(|(_, count)| count).sum();
+    format!(
+        "{} sent = {} carried + {} uncertain + {dropped} dropped; {} delivered; {} conns dialled, \
+         {} accepted",
+        bulk.sent, bulk.carried, bulk.uncertain, bulk.delivered, links.dialled, links.accepted
+    )
+}
+
+/// Questions from each side.
+const ROUNDS: u32 = 10;
+const DEADLINE: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(1);
