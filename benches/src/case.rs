@@ -45,7 +45,8 @@ impl Case {
         let shakes = [Work::Resume, Work::Handshakes];
         let secure = [streams.as_slice(), &shakes].concat();
         let shared = [secure.as_slice(), &[Work::Another]].concat();
-        let packets = [Work::Stream(64), Work::Stream(1200), Work::RoundTrip];
+        let packets = [64, 1 << 10, 1200].map(Work::Stream);
+        let packets = [&packets[..], &[Work::RoundTrip]].concat();
         [
             of(Carrier::Tcp, &streams),
             of(Carrier::Tls, &secure),
@@ -68,9 +69,25 @@ impl Case {
         }
     }
 
-    /// Who competes: the bare one first, ours last.
+    /// Who competes: the bare one first, then ours, and what signs last.
     pub(crate) fn rivals(self) -> impl Iterator<Item = Rival> {
-        iter::once(Rival::Bare).chain(self.second()).chain([Rival::Ours])
+        let ours = iter::once(Rival::Bare).chain(self.second()).chain([Rival::Ours]);
+        ours.chain(self.signed().iter().copied())
+    }
+
+    /// Who signs, or knows without signatures who sends.
+    fn signed(self) -> &'static [Rival] {
+        match (self.work, self.carrier) {
+            (Work::Stream(64 | 1024), Carrier::Udp) => {
+                &[Rival::Proof, Rival::Single, Rival::Signed]
+            }
+            (Work::Stream(64 | 1024), Carrier::Tls | Carrier::Quic) => {
+                &[Rival::Single, Rival::Signed, Rival::Trusting]
+            }
+            (Work::Stream(64 | 1024), _) => &[Rival::Single, Rival::Signed],
+            (Work::RoundTrip, _) => &[Rival::Signed],
+            (_, _) => &[],
+        }
     }
 
     /// Who competes beside the bare one and ours.
@@ -106,11 +123,6 @@ impl Work {
 }
 
 impl Carrier {
-    /// Whether there is a handshake above the carrier's own.
-    pub(crate) fn shakes_hands(self) -> bool {
-        matches!(self, Self::Tls | Self::Quic)
-    }
-
     pub(crate) fn scheme(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -133,10 +145,27 @@ pub(crate) enum Rival {
     Offload,
     /// rumormill, through the erased handles of the registry.
     Ours,
+    /// A datagram for each message as with [`Bare`](Self::Bare), signed and verified by hand.
+    Proof,
+    /// rumormill's endpoint, which signs many messages at a time.
+    Signed,
+    /// The same, each message with a signature of its own.
+    Single,
+    /// rumormill's endpoint where the carrier has proven the peer, so that nothing is signed.
+    Trusting,
 }
 
 impl Rival {
-    pub(crate) const ALL: [Self; 4] = [Self::Bare, Self::Codec, Self::Offload, Self::Ours];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Bare,
+        Self::Codec,
+        Self::Offload,
+        Self::Ours,
+        Self::Proof,
+        Self::Signed,
+        Self::Single,
+        Self::Trusting,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -144,7 +173,16 @@ impl Rival {
             Self::Codec => "codec",
             Self::Offload => "offload",
             Self::Ours => "ours",
+            Self::Proof => "proof",
+            Self::Signed => "signed",
+            Self::Single => "single",
+            Self::Trusting => "trusting",
         }
+    }
+
+    /// Whether it is rumormill's endpoint.
+    pub(crate) fn is_endpoint(self) -> bool {
+        matches!(self, Self::Signed | Self::Single | Self::Trusting)
     }
 
     pub(crate) fn named(name: &str) -> Option<Self> {

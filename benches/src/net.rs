@@ -34,14 +34,14 @@ pub(crate) trait Net: Sized {
     async fn shake_hands(&self, arrived: Self::Arrival) -> io::Result<Self::Stream>;
     async fn connect(&self, to: &str) -> io::Result<Self::Stream>;
 
-    /// Sends as much as goes in `span`, in pieces of `size`, without any structure.
+    /// Sends as many messages of `size` as go in `span`.
     async fn send(stream: Self::Stream, size: usize, span: Duration) -> io::Result<Tally> {
         send(stream, size, span).await
     }
 
-    /// Receives until the end, in pieces of `size`.
-    async fn receive(stream: Self::Stream, size: usize) -> io::Result<Tally> {
-        receive(stream, size).await
+    /// Receives messages of `size` until the end.
+    async fn receive(stream: Self::Stream, _size: usize) -> io::Result<Tally> {
+        receive(stream).await
     }
 
     /// Sees to it that the peer learns of everything that has ended. Only the side that listens has
@@ -54,16 +54,29 @@ fn resumes(case: Case) -> bool {
     case.work == Work::Resume
 }
 
+/// Messages behind their lengths, as whoever uses the library bare has to write them: small ones
+/// gathered, long ones from where they are.
 async fn send(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     size: usize,
     span: Duration,
 ) -> io::Result<Tally> {
-    let batch = vec![0x5a; size * per_batch(size)];
+    let (message, mut gathered) = (vec![0x5a; size], Vec::new());
     let (meter, mut count) = (Meter::start(), 0);
     while meter.elapsed() < span {
-        stream.write_all(&batch).await?;
+        for _ in 0..per_batch(size) {
+            gathered.extend_from_slice(&(size as u32).to_be_bytes());
+            if size <= GATHERED {
+                gathered.extend_from_slice(&message);
+                continue;
+            }
+            stream.write_all(&gathered).await?;
+            stream.write_all(&message).await?;
+            gathered.clear();
+        }
+        stream.write_all(&gathered).await?;
         stream.flush().await?;
+        gathered.clear();
         count += per_batch(size) as u64;
     }
     let tally = meter.stop(count);
@@ -73,16 +86,52 @@ async fn send(
     Ok(tally)
 }
 
-async fn receive(mut stream: impl AsyncRead + Unpin, size: usize) -> io::Result<Tally> {
-    let (mut buffer, mut read) = (vec![0; BUFFER], 0);
+async fn receive(mut stream: impl AsyncRead + Unpin) -> io::Result<Tally> {
+    let (mut buffer, mut messages) = (vec![0; BUFFER], Messages::default());
     let meter = Meter::start();
     loop {
         match stream.read(&mut buffer).await? {
-            0 => return Ok(meter.stop((read / size) as u64)),
-            some => read += some,
+            0 => return Ok(meter.stop(messages.count)),
+            some => messages.count_in(&buffer[..some]),
+        }
+    }
+}
+
+/// Counts messages in a stream that comes in pieces.
+#[derive(Default)]
+struct Messages {
+    count: u64,
+    /// What has come of the length of the next one.
+    length: [u8; 4],
+    known: usize,
+    /// What is missing of the one that has begun.
+    missing: usize,
+}
+
+impl Messages {
+    fn count_in(&mut self, mut piece: &[u8]) {
+        while !piece.is_empty() {
+            if self.known < 4 {
+                let some = piece.len().min(4 - self.known);
+                self.length[self.known..][..some].copy_from_slice(&piece[..some]);
+                self.known += some;
+                self.missing = u32::from_be_bytes(self.length) as usize;
+                piece = &piece[some..];
+                continue;
+            }
+            let some = piece.len().min(self.missing);
+            std::hint::black_box(&piece[..some]);
+            self.missing -= some;
+            piece = &piece[some..];
+            if self.missing == 0 {
+                self.count += 1;
+                self.known = 0;
+            }
         }
     }
 }
 
 /// What is read at a time, at most.
 const BUFFER: usize = 256 << 10;
+/// The longest message that is copied next to its neighbours.
+const GATHERED: usize = 16 << 10;

@@ -29,7 +29,7 @@ impl Options {
                 "--rounds" => options.rounds = value()?.parse::<usize>()?.max(1),
                 "--ms" => options.span = Duration::from_millis(value()?.parse()?),
                 "--only" => options.keep(value()?),
-                "--rival" => options.rivals = vec![Rival::named(value()?).ok_or(USAGE)?],
+                "--rival" => options.rivals = named(value()?)?,
                 other => return Err(format!("'{other}' is not known\n{USAGE}").into()),
             }
         }
@@ -44,12 +44,18 @@ impl Options {
     }
 }
 
+fn named(names: &str) -> Outcome<Vec<Rival>> {
+    let rivals: Option<_> = names.split(',').map(Rival::named).collect();
+    Ok(rivals.ok_or(USAGE)?)
+}
+
 pub(crate) const USAGE: &str = "\
 usage: rumormill-benches [idle [udp]] [--only FILTER] [--rival NAME] [--rounds N] [--ms SPAN] [--quick] [--json]
 
   idle       measure the memory of idle conns instead of speed, on tcp or udp
   --only     cases whose name contains FILTER: tcp/64B, tcp/1KiB, unix/round-trip, udp/1200B, ...
-  --rival    one way alone: bare, codec, offload or ours, for a profiler
+  --rival    one way or several (a,b): bare, codec, offload, ours; of endpoints signed, single
+             (a message in each frame), trusting (unless-secure); proof (datagrams signed by hand)
   --rounds   rounds over all rivals, of which the table shows the medians (5)
   --ms       how long each run sends, in milliseconds (400)
   --quick    one short round, to see that everything works

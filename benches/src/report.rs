@@ -51,9 +51,18 @@ impl Rounds {
         let ratios = format!(
             "{:>7} {:>7}",
             self.versus(rival, Rival::Bare),
-            self.case.second().map_or_else(|| "-".into(), |second| self.versus(rival, second))
+            self.second(rival).map_or_else(|| "-".into(), |second| self.versus(rival, second))
         );
         format!("{name:<40} {figures} {cpu:>9.0} ns {ratios}")
+    }
+
+    /// Whom the last column compares with: what signs with what does not, or is signed by hand.
+    fn second(&self, rival: Rival) -> Option<Rival> {
+        match (rival.is_endpoint(), self.case.carrier, self.case.work) {
+            (true, Carrier::Udp, Work::Stream(_)) => Some(Rival::Proof),
+            (true, ..) => Some(Rival::Ours),
+            (false, ..) => self.case.second(),
+        }
     }
 
     fn json(&self, rival: Rival) -> String {
@@ -62,7 +71,7 @@ impl Rounds {
         format!(
             "{{\"case\":\"{}\",\"rival\":\"{}\",\"per_second\":{:.1},\"bytes\":{},\
              \"cpu_ns\":{:.1},\"lost\":{:.4},\"rate_vs_bare\":{},\"rate_vs_codec\":{},\
-             \"rate_vs_offload\":{},\"rounds\":{}}}",
+             \"rate_vs_offload\":{},\"rate_vs_ours\":{},\"rate_vs_proof\":{},\"rounds\":{}}}",
             self.case,
             rival.name(),
             self.median(rival, |s| s.rate),
@@ -72,6 +81,8 @@ impl Rounds {
             ratio(Rival::Bare),
             ratio(Rival::Codec),
             ratio(Rival::Offload),
+            ratio(Rival::Ours),
+            ratio(Rival::Proof),
             self.of_rival(rival).count(),
         )
     }
@@ -82,6 +93,10 @@ impl Rounds {
             (Rival::Ours, ..) => "rumormill",
             (Rival::Codec, ..) => "LengthDelimitedCodec",
             (Rival::Offload, ..) => "raw GSO loop",
+            (Rival::Proof, ..) => "sign and verify, bare",
+            (Rival::Signed, ..) => "rumormill, signed",
+            (Rival::Single, ..) => "rumormill, each signed",
+            (Rival::Trusting, ..) => "rumormill, unless-secure",
             (Rival::Bare, Carrier::Udp, _) => "a call per datagram",
             (Rival::Bare, Carrier::Tls, _) => "bare tokio-rustls",
             (Rival::Bare, Carrier::Quic, _) => "bare quinn",

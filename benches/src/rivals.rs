@@ -5,7 +5,9 @@ mod codec;
 mod datagram;
 mod offload;
 mod ours;
+mod proof;
 pub(crate) mod raw;
+mod signed;
 
 use std::{fmt::Display, path::Path, time::Duration};
 
@@ -33,6 +35,7 @@ pub(crate) async fn serve(
 ) -> Outcome<Tally> {
     match (rival, case.carrier) {
         (Rival::Ours, _) => serve_ours(case, dir, ready).await,
+        (rival, _) if rival.is_endpoint() => serve_signed(case, rival, dir, ready).await,
         (_, Carrier::Tcp) => serve_stream::<Tcp>(case, rival, dir, ready).await,
         (_, Carrier::Tls) => serve_stream::<Tls>(case, rival, dir, ready).await,
         (_, Carrier::Unix) => serve_stream::<Unix>(case, rival, dir, ready).await,
@@ -45,6 +48,7 @@ pub(crate) async fn serve(
 pub(crate) async fn drive(case: Case, rival: Rival, to: &str, span: Duration) -> Outcome<Tally> {
     match (rival, case.carrier) {
         (Rival::Ours, _) => drive_ours(case, to, span).await,
+        (rival, _) if rival.is_endpoint() => drive_signed(case, rival, to, span).await,
         (_, Carrier::Tcp) => drive_stream::<Tcp>(case, rival, to, span).await,
         (_, Carrier::Tls) => drive_stream::<Tls>(case, rival, to, span).await,
         (_, Carrier::Unix) => drive_stream::<Unix>(case, rival, to, span).await,
@@ -54,12 +58,8 @@ pub(crate) async fn drive(case: Case, rival: Rival, to: &str, span: Duration) ->
 }
 
 async fn serve_ours(case: Case, dir: &Path, ready: impl Fn(&dyn Display)) -> Outcome<Tally> {
-    let rest = match case.carrier {
-        Carrier::Unix => dir.join(format!("{}.ours", std::process::id())).display().to_string(),
-        _ => "127.0.0.1:0".into(),
-    };
     let registry = ours::registry()?;
-    let mut listener = registry.listen(&Addr::new(case.carrier.scheme(), &rest)?).await?;
+    let mut listener = registry.listen(&place(case, dir)?).await?;
     ready(listener.addr());
     match case.work {
         Work::Stream(_) => ours::receive(listener.accept().await?).await,
@@ -72,12 +72,17 @@ async fn serve_ours(case: Case, dir: &Path, ready: impl Fn(&dyn Display)) -> Out
     }
 }
 
+fn place(case: Case, dir: &Path) -> Outcome<Addr> {
+    let rest = match case.carrier {
+        Carrier::Unix => dir.join(format!("{}.ours", std::process::id())).display().to_string(),
+        _ => "127.0.0.1:0".into(),
+    };
+    Ok(Addr::new(case.carrier.scheme(), &rest)?)
+}
+
 async fn drive_ours(case: Case, to: &str, span: Duration) -> Outcome<Tally> {
     let registry = ours::registry()?;
-    let mut to: Addr = to.parse()?;
-    if matches!(case.work, Work::Connect | Work::Handshakes) && case.carrier.shakes_hands() {
-        to = format!("{to}?resumption=false").parse()?;
-    }
+    let to: Addr = to.parse()?;
     let target = to.into();
     match case.work {
         Work::Stream(size) => ours::send(registry.dial(&target).await?, size, span).await,
@@ -89,6 +94,25 @@ async fn drive_ours(case: Case, to: &str, span: Duration) -> Outcome<Tally> {
             ours::connect(&registry, &target, span, 1).await
         }
         _ => ours::connect(&registry, &target, span, at_once(case)).await,
+    }
+}
+
+async fn serve_signed(
+    case: Case,
+    rival: Rival,
+    dir: &Path,
+    ready: impl Fn(&dyn Display),
+) -> Outcome<Tally> {
+    let (endpoint, inboxes) = signed::start(rival)?;
+    ready(&endpoint.listen(&place(case, dir)?).await?);
+    signed::receive(endpoint, inboxes).await
+}
+
+async fn drive_signed(case: Case, rival: Rival, to: &str, span: Duration) -> Outcome<Tally> {
+    let ((endpoint, _inboxes), to) = (signed::start(rival)?, to.parse()?);
+    match case.work {
+        Work::Stream(size) => signed::send(endpoint, &to, size, span).await,
+        _ => signed::ping(endpoint, &to, span).await,
     }
 }
 
@@ -159,6 +183,7 @@ fn serve_datagrams(case: Case, rival: Rival, ready: impl Fn(&dyn Display)) -> Ou
     ready(&addr);
     match (case.work, rival) {
         (Work::Stream(_), Rival::Offload) => Ok(offload::receive(&socket)?),
+        (Work::Stream(_), Rival::Proof) => Ok(proof::receive(&socket)?),
         (Work::Stream(_), _) => Ok(datagram::receive(&socket)?),
         _ => Ok(datagram::echo(&socket)?),
     }
@@ -168,6 +193,7 @@ fn drive_datagrams(case: Case, rival: Rival, to: &str, span: Duration) -> Outcom
     let to = to.parse()?;
     match (case.work, rival) {
         (Work::Stream(size), Rival::Offload) => Ok(offload::send(to, size, span)?),
+        (Work::Stream(size), Rival::Proof) => Ok(proof::send(to, size, span)?),
         (Work::Stream(size), _) => Ok(datagram::send(to, size, span)?),
         _ => Ok(datagram::ping(to, span)?),
     }

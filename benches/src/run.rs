@@ -2,6 +2,8 @@
 
 use std::{path::Path, time::Duration};
 
+use tokio::task::spawn_blocking;
+
 use crate::{
     Outcome,
     case::{Carrier, Case, Rival, Work},
@@ -27,7 +29,8 @@ pub(crate) async fn once(case: Case, rival: Rival, dir: &Path, span: Duration) -
     let mut peer = Peer::start(&["peer", &case.to_string(), rival.name(), dir])?;
     let addr = peer.line()?;
     let sent = rivals::drive(case, rival, &addr, span).await?;
-    let arrived = peer.line()?.parse::<Tally>()?;
+    // In a thread of its own: what this side still has to say, it says meanwhile.
+    let arrived = spawn_blocking(move || peer.line()).await??.parse::<Tally>()?;
     check(case, sent, arrived).map_err(|problem| format!("{case} {}: {problem}", rival.name()))?;
     Ok(Sample::of(case, sent, arrived))
 }

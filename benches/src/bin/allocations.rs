@@ -1,7 +1,10 @@
-//! Counts what rumormill allocates on its hot path: a sender and a receiver, a thread each.
+//! Counts what rumormill allocates on its hot path: a sender and a receiver, a thread each; and what
+//! an endpoint takes to queue a message.
 
 #[path = "allocations/counting.rs"]
 mod counting;
+#[path = "allocations/queue.rs"]
+mod queue;
 
 use std::{error::Error, iter::repeat_n, process::ExitCode, thread};
 
@@ -18,7 +21,7 @@ use crate::counting::allocations;
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
-    match [64, 1 << 10].into_iter().try_for_each(count) {
+    match [64, 1 << 10].into_iter().try_for_each(count).and_then(|()| count_queue()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -41,6 +44,18 @@ fn count(size: usize) -> Outcome<()> {
     match [sent, received].iter().all(|cost| cost.allocations <= MOST * cost.calls) {
         true => Ok(()),
         false => Err(format!("more than {MOST} allocations in a call").into()),
+    }
+}
+
+/// Prints what an endpoint takes to queue a message, and fails if it allocates.
+#[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
+fn count_queue() -> Outcome<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let call = runtime.block_on(queue::measure())?;
+    println!("Endpoint::send: {} ns, {} allocations", call.nanos, call.allocations);
+    match call.allocations {
+        0 => Ok(()),
+        _ => Err("an endpoint allocates to queue a message".into()),
     }
 }
 

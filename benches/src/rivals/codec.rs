@@ -4,7 +4,7 @@ use std::{iter::repeat_n, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(crate) async fn send(
-    stream: impl AsyncWrite + Unpin,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     size: usize,
     span: Duration,
 ) -> Outcome<Tally> {
@@ -29,8 +29,11 @@ pub(crate) async fn send(
         SinkExt::<Bytes>::flush(&mut sink).await?;
         count += per_batch(size) as u64;
     }
+    let tally = meter.stop(count);
     SinkExt::<Bytes>::close(&mut sink).await?;
-    Ok(meter.stop(count))
+    // The peer ends when it has everything; how, makes no difference.
+    let _ = sink.get_mut().read(&mut [0]).await;
+    Ok(tally)
 }
 
 pub(crate) async fn receive(stream: impl AsyncRead + Unpin) -> Outcome<Tally> {

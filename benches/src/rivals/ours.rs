@@ -1,11 +1,15 @@
 //! rumormill, through the erased handles of the registry.
 
-use std::{iter::repeat_n, thread, time::Duration};
+use std::{
+    iter::{self, repeat_n},
+    thread,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{
     StreamExt, TryStreamExt,
-    stream::{FuturesUnordered, iter},
+    stream::{self, FuturesUnordered},
 };
 use rumormill_identity::SecretKey;
 use rumormill_registry::Registry;
@@ -85,18 +89,21 @@ pub(crate) async fn ping(mut conn: AnyConn, span: Duration) -> Outcome<Tally> {
 }
 
 pub(crate) async fn echo(conn: AnyConn) -> Outcome<Tally> {
-    let (Conn { mut reader, mut writer, .. }, mut batch) = (conn, Batch::default());
+    let (Conn { info, mut reader, mut writer }, mut batch) = (conn, Batch::default());
     let (mut arrived, meter, mut count) = (Vec::new(), Meter::start(), 0);
     loop {
         match reader.recv(&mut arrived).await {
-            Ok(()) if arrived[0].is_empty() => return Ok(meter.stop(count)),
+            Ok(()) if arrived[0].is_empty() => break,
             Ok(()) => batch.extend(arrived.drain(..)),
-            Err(Error::Closed) => return Ok(meter.stop(count)),
+            Err(Error::Closed) => break,
             Err(error) => return Err(error.into()),
         }
         writer.send(&mut batch).await?;
         count += 1;
     }
+    let tally = meter.stop(count);
+    end(writer, info.caps.end).await?;
+    Ok(tally)
 }
 
 /// Sends the first message of a conn, by which the listener learns of it.
@@ -111,9 +118,12 @@ pub(crate) async fn connect(
     span: Duration,
     at_once: usize,
 ) -> Outcome<Tally> {
+    // Each by a node of its own: those of one node share a connection where the carrier has such.
+    let others = (1..at_once).map(|_| self::registry()).collect::<Outcome<Vec<_>>>()?;
     let meter = Meter::start();
-    let loops = (0..at_once).map(|_| connect_in_turn(registry, to, span, &meter));
-    let counts: Vec<u64> = iter(loops).buffer_unordered(at_once).try_collect().await?;
+    let registries = iter::once(registry).chain(&others);
+    let loops = registries.map(|registry| connect_in_turn(registry, to, span, &meter));
+    let counts: Vec<u64> = stream::iter(loops).buffer_unordered(at_once).try_collect().await?;
     Ok(meter.stop(counts.iter().sum()))
 }
 
@@ -160,6 +170,7 @@ async fn answer(mut conn: AnyConn) -> Outcome<u8> {
     let mark = arrived[0][0];
     conn.writer.send(&mut arrived.drain(..).collect()).await?;
     while conn.reader.recv(&mut arrived).await.is_ok() {}
+    end(conn.writer, conn.info.caps.end).await?;
     Ok(mark)
 }
 
