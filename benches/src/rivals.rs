@@ -72,12 +72,18 @@ async fn serve_ours(case: Case, dir: &Path, ready: impl Fn(&dyn Display)) -> Out
     }
 }
 
+/// Where to listen; handshakes build on earlier ones only in the case that is about that.
 fn place(case: Case, dir: &Path) -> Outcome<Addr> {
     let rest = match case.carrier {
         Carrier::Unix => dir.join(format!("{}.ours", std::process::id())).display().to_string(),
         _ => "127.0.0.1:0".into(),
     };
-    Ok(Addr::new(case.carrier.scheme(), &rest)?)
+    let addr = Addr::new(case.carrier.scheme(), &rest)?;
+    let shakes_hands = matches!(case.carrier, Carrier::Tls | Carrier::Quic);
+    match shakes_hands && case.work != Work::Resume {
+        true => Ok(format!("{addr}?resumption=false").parse()?),
+        false => Ok(addr),
+    }
 }
 
 async fn drive_ours(case: Case, to: &str, span: Duration) -> Outcome<Tally> {
