@@ -64,11 +64,8 @@ impl Hub {
         expected: Option<&Arc<Peer>>,
         lane: Lane,
     ) -> Result<Met, Error> {
-        let transport = self.registry().transport(addr.scheme())?;
+        let transport = self.transport(addr)?;
         let caps = transport.caps();
-        if self.config.confidential && !caps.secure && !caps.local_only {
-            return Err(Error::Confidential { addr: addr.clone() });
-        }
         let mut target = Target::new(addr.clone());
         if let Some(peer) = expected.filter(|_| caps.secure) {
             target.expect = Expect::Node(peer.node);

@@ -103,12 +103,7 @@ impl Endpoint {
     /// # Cancel safety
     /// Dropping the future binds nothing.
     pub async fn listen(&self, addr: &Addr) -> Result<Addr, Error> {
-        let transport = self.hub.registry().transport(addr.scheme())?;
-        let caps = transport.caps();
-        if self.hub.config.confidential && !caps.secure && !caps.local_only {
-            return Err(Error::Confidential { addr: addr.clone() });
-        }
-        let listener = transport.listen(addr).await?;
+        let listener = self.hub.transport(addr)?.listen(addr).await?;
         let bound = listener.addr().clone();
         self.hub.add_listener(bound.clone());
         self.hub.spawn(accept(self.hub.clone(), self.accepting.clone(), listener));
@@ -204,18 +199,12 @@ impl Endpoint {
 
     /// The peers that are known, in order of their ids.
     pub fn peers(&self) -> Vec<PeerInfo> {
-        let mut peers: Vec<PeerInfo> = self
-            .hub
-            .peers()
-            .iter()
-            .map(|peer| PeerInfo {
-                node: peer.node,
-                routes: peer.routes(),
-                is_connected: peer.is_connected(),
-            })
-            .collect();
-        peers.sort_by_key(|peer| peer.node);
-        peers
+        let info = |peer: &Arc<Peer>| PeerInfo {
+            node: peer.node,
+            routes: peer.routes(),
+            is_connected: peer.is_connected(),
+        };
+        self.hub.peers().iter().map(info).collect()
     }
 
     /// What happens to peers from now on; whoever is slow misses the oldest, and is told how many.

@@ -13,7 +13,7 @@ use std::{
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use rumormill_identity::SecretKey;
 use rumormill_registry::Registry;
-use rumormill_transport_api::{Addr, HostPort, Info, NodeId};
+use rumormill_transport_api::{Addr, AnyTransport, HostPort, Info, NodeId, Transport};
 use tokio::{
     runtime::Handle,
     sync::{broadcast, watch},
@@ -89,8 +89,14 @@ impl Hub {
         }
     }
 
-    pub(crate) fn registry(&self) -> &Registry {
-        &self.registry
+    /// The transport that `addr` names, if what it carries may be seen where it can be seen.
+    pub(crate) fn transport(&self, addr: &Addr) -> Result<AnyTransport, Error> {
+        let transport = self.registry.transport(addr.scheme())?;
+        let caps = transport.caps();
+        match self.config.confidential && !caps.secure && !caps.local_only {
+            true => Err(Error::Confidential { addr: addr.clone() }),
+            false => Ok(transport),
+        }
     }
 
     pub(crate) fn inbox(&self, class: Class) -> &inbox::Box {

@@ -71,8 +71,9 @@ impl Inbox {
     /// Cancel-safe: messages leave the queue in the poll that returns.
     pub async fn recv_many(&mut self, into: &mut Vec<Message>) -> Option<usize> {
         self.recv_by(|messages| {
+            let count = messages.len();
             into.extend(messages.drain(..));
-            Some(into.len())
+            Some(count)
         })
         .await
     }
@@ -108,10 +109,11 @@ impl Box {
     /// Hands `messages` over. Bulk waits for room, so that its lane is not read meanwhile; of the
     /// others the oldest gives way.
     ///
-    /// Cancel-safe, except that messages are lost: their conn has ended.
+    /// What waits when the future is dropped is lost with its conn, and counted.
     pub(crate) async fn put(&self, messages: &mut VecDeque<Message>) {
-        while !messages.is_empty() {
-            if !self.put_some(messages) {
+        let held = Held { inbox: self, messages };
+        while !held.messages.is_empty() {
+            if !self.put_some(held.messages) {
                 self.taken.notified().await;
             }
         }
@@ -153,5 +155,47 @@ impl Box {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Messages that have not got into an inbox; if they never do, they are counted.
+struct Held<'a> {
+    inbox: &'a Box,
+    messages: &'a mut VecDeque<Message>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.inbox.ledger.overflowed(self.inbox.class, self.messages.len() as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    fn messages(count: usize) -> VecDeque<Message> {
+        let via: Arc<Addr> = Arc::new("mem://a".parse().expect("an address"));
+        let from = NodeId([1; 32]);
+        let message = Message { from, via, bytes: Bytes::new(), question: None };
+        std::iter::repeat_n(message, count).collect()
+    }
+
+    #[tokio::test]
+    async fn what_waits_when_its_conn_ends_is_counted() {
+        let ledger = Arc::new(Ledger::default());
+        let (shared, mut inbox) = inbox(Class::Bulk, 2, ledger.clone());
+        let mut five = messages(5);
+        {
+            let mut putting = std::pin::pin!(shared.put(&mut five));
+            assert!(putting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        let bulk = ledger.snapshot().class(Class::Bulk).clone();
+        assert_eq!((bulk.delivered, bulk.overflowed), (2, 3));
+        let mut taken: Vec<Message> = messages(4).into();
+        assert_eq!(inbox.recv_many(&mut taken).await, Some(2), "those that it added");
+        assert_eq!(taken.len(), 6);
     }
 }

@@ -103,7 +103,8 @@ pub struct ClassSnapshot {
     pub dropped: Vec<(Dropped, u64)>,
     /// Messages that arrived and were handed over.
     pub delivered: u64,
-    /// Messages that arrived and were displaced before anybody took them.
+    /// Messages that arrived and nobody took: they were displaced, or found no room before their
+    /// conn ended.
     pub overflowed: u64,
 }
 

@@ -94,6 +94,22 @@ impl Target {
     }
 }
 
+impl Target {
+    /// That [`from`](Self::from) names no listener of the transport, which is asked to dial from one.
+    pub fn unknown_from(from: &Addr) -> Error {
+        from.malformed("is no listener of this transport; dial from what `Listener::addr` returned")
+    }
+
+    /// That the socket of the listener at `from` reaches no address of the target, since it has
+    /// addresses of another family.
+    pub fn of_another_family(&self, from: &Addr) -> Error {
+        Error::unsupported(
+            format!("dialling {} from {from}, of another family of addresses,", self.addr),
+            "listen on an address of its family too, and dial from there",
+        )
+    }
+}
+
 impl From<Addr> for Target {
     fn from(addr: Addr) -> Self {
         Self::new(addr)

@@ -1,6 +1,6 @@
 //! `host:port`, as the addresses of IP transports have it.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::{Addr, Result, addr::looks_like_ipv6, excerpt};
 
@@ -63,6 +63,17 @@ impl HostPort {
             Self::Socket(socket) => socket.port(),
         }
     }
+}
+
+/// Where a peer is that listens at no address in particular (`0.0.0.0`, `[::]`): what is sent there the
+/// system sends to itself, and answers come from the loopback's address.
+pub fn here_if_anywhere(mut addr: SocketAddr) -> SocketAddr {
+    match addr.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => (),
+    }
+    addr
 }
 
 fn split(addr: &Addr) -> Result<(&str, &str)> {

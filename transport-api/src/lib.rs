@@ -176,7 +176,7 @@ pub use factory::{Context, Credentials, Extensions, Factory};
 pub use frame::{FrameReader, FrameWriter, Framing};
 pub use handshakes::Handshakes;
 pub use histogram::Histogram;
-pub use host::HostPort;
+pub use host::{HostPort, here_if_anywhere};
 pub use node_id::NodeId;
 pub use options::{OptionSpec, Options};
 pub use presets::{Buffers, Timeouts};

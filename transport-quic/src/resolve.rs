@@ -1,12 +1,8 @@
 //! From an address to the addresses of sockets.
 
-use std::{
-    collections::VecDeque,
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-};
+use std::{collections::VecDeque, io, net::SocketAddr};
 
-use rumormill_transport_api::{Addr, Error, HostPort, Result, race};
+use rumormill_transport_api::{Addr, Error, HostPort, Result, here_if_anywhere, race};
 use tokio::net::lookup_host;
 
 /// Where the peer at `addr` may be, in the order to try.
@@ -36,16 +32,6 @@ async fn resolve(host_port: &HostPort) -> io::Result<VecDeque<SocketAddr>> {
 pub(crate) fn canonical(mut addr: SocketAddr) -> SocketAddr {
     if addr.is_ipv6() && addr.ip().to_canonical().is_ipv4() {
         addr = (addr.ip().to_canonical(), addr.port()).into();
-    }
-    addr
-}
-
-/// What listens at no address in particular is dialled at the loopback's.
-fn here_if_anywhere(mut addr: SocketAddr) -> SocketAddr {
-    match addr.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => (),
     }
     addr
 }

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use rumormill_transport_api::{Addr, Error, HostPort, Result, Target};
+use rumormill_transport_api::{Addr, HostPort, Result, Target};
 
 use crate::{resolve::canonical, socket::Socket};
 
@@ -44,7 +44,7 @@ impl Sockets {
         let socket = self.listener(from)?;
         remotes.retain(|remote| remote.is_ipv4() == socket.local().is_ipv4());
         match remotes.is_empty() {
-            true => Err(other_family(target, from)),
+            true => Err(target.of_another_family(from)),
             false => Ok(Some(socket)),
         }
     }
@@ -69,21 +69,12 @@ impl Sockets {
     }
 
     fn listener(&self, from: &Addr) -> Result<Arc<Socket>> {
-        let HostPort::Socket(local) = HostPort::parse(from)? else { return Err(unknown(from)) };
+        let HostPort::Socket(local) = HostPort::parse(from)? else {
+            return Err(Target::unknown_from(from));
+        };
         let socket = lock(&self.listening).get(&canonical(local)).and_then(Weak::upgrade);
-        socket.ok_or_else(|| unknown(from))
+        socket.ok_or_else(|| Target::unknown_from(from))
     }
-}
-
-fn other_family(target: &Target, from: &Addr) -> Error {
-    Error::unsupported(
-        format!("dialling {} from {from}, of another family of addresses,", target.addr),
-        "listen on an address of its family too, and dial from there",
-    )
-}
-
-fn unknown(from: &Addr) -> Error {
-    from.malformed("is no listener of this transport; dial from what `Listener::addr` returned")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,10 +2,10 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
-use rumormill_transport_api::{Addr, Error, HostPort, Result};
+use rumormill_transport_api::{Addr, Error, HostPort, Result, here_if_anywhere};
 use tokio::net::lookup_host;
 
 use crate::switch::canonical;
@@ -37,17 +37,6 @@ async fn resolve(host_port: HostPort) -> io::Result<Vec<SocketAddr>> {
             Ok(lookup_host((&*host, port)).await?.map(canonical).collect())
         }
     }
-}
-
-/// What is sent to no address in particular the system sends to itself, and the answers come from
-/// the address of the loopback: so that is the peer's.
-fn here_if_anywhere(mut addr: SocketAddr) -> SocketAddr {
-    match addr.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => (),
-    }
-    addr
 }
 
 fn is_many(ip: IpAddr) -> bool {

@@ -58,7 +58,7 @@ impl Sockets {
                 let socket = self.listener(from)?;
                 let fitting = of_family(&socket, remotes);
                 match fitting.is_empty() {
-                    true => Err(other_family(target, from)),
+                    true => Err(target.of_another_family(from)),
                     false => first(target, &fitting, |_| Ok(socket.clone())),
                 }
             }
@@ -66,9 +66,13 @@ impl Sockets {
     }
 
     fn listener(&self, from: &Addr) -> Result<Arc<Socket>> {
-        let HostPort::Socket(local) = HostPort::parse(from)? else { return Err(unknown(from)) };
+        let HostPort::Socket(local) = HostPort::parse(from)? else {
+            return Err(Target::unknown_from(from));
+        };
         let socket = lock(&self.listening).get(&canonical(local)).and_then(Weak::upgrade);
-        socket.filter(|socket| socket.switch().is_listening()).ok_or_else(|| unknown(from))
+        socket
+            .filter(|socket| socket.switch().is_listening())
+            .ok_or_else(|| Target::unknown_from(from))
     }
 }
 
@@ -125,17 +129,6 @@ fn route(socket: Arc<Socket>, remote: SocketAddr) -> io::Result<Route> {
 fn of_family(socket: &Socket, remotes: &[SocketAddr]) -> Vec<SocketAddr> {
     let is_v4 = socket.local().is_ipv4();
     remotes.iter().copied().filter(|remote| remote.is_ipv4() == is_v4).collect()
-}
-
-fn other_family(target: &Target, from: &Addr) -> Error {
-    Error::unsupported(
-        format!("dialling {} from {from}, of another family of addresses,", target.addr),
-        "listen on an address of its family too, and dial from there",
-    )
-}
-
-fn unknown(from: &Addr) -> Error {
-    from.malformed("is no listener of this transport; dial from what `Listener::addr` returned")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,7 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use ed25519_dalek::VerifyingKey;
 use rumormill_transport_api::NodeId;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
@@ -13,6 +12,7 @@ use rustls::{
 };
 
 use super::name;
+use crate::PublicKey;
 
 /// Accepts a certificate with the key of the node that the name expects, and as the accepting side
 /// that of any node; the handshake's own signature shows that the peer holds the key.
@@ -139,14 +139,11 @@ impl ClientCertVerifier for NodeVerifier {
 }
 
 /// The node whose key `certificate` holds.
-///
-/// Keys of small order are nobody's: for them, anybody can make signatures that verify.
 pub(super) fn node(certificate: &CertificateDer<'_>) -> Option<NodeId> {
     let certificate = webpki::EndEntityCert::try_from(certificate).ok()?;
     let info = certificate.subject_public_key_info();
     let key = info.as_ref().strip_prefix(ED25519)?.try_into().ok()?;
-    let verifying = VerifyingKey::from_bytes(&key).ok()?;
-    (!verifying.is_weak()).then_some(NodeId(key))
+    PublicKey::of(NodeId(key)).map(|key| key.node())
 }
 
 fn refuse(refusal: Refusal) -> Error {
