@@ -31,6 +31,7 @@ pub(crate) struct Carrier {
     frames: [AtomicU64; 2],
     bytes: [AtomicU64; 2],
     unopened: [AtomicU64; REASONS.len()],
+    broken: [AtomicU64; ENDS.len()],
     latencies: [Mutex<Histogram>; 3],
 }
 
@@ -79,6 +80,19 @@ pub enum Unopened {
     Unusable,
 }
 
+/// Why a conn ended before both sides had said that this was all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Broken {
+    /// The carrier broke.
+    Cut,
+    /// The peer said too much that it must not.
+    Misbehaved,
+    /// The peer took nothing, or told of nothing that it got, for too long.
+    Silent,
+}
+
+const ENDS: [Broken; 3] = [Broken::Cut, Broken::Misbehaved, Broken::Silent];
+
 const REASONS: [Unopened; 7] = [
     Unopened::Busy,
     Unopened::Denied,
@@ -110,6 +124,8 @@ pub struct CarrierSnapshot {
     pub bytes_out: u64,
     /// Dials that came to nothing, by reason.
     pub unopened: Vec<(Unopened, u64)>,
+    /// Conns that broke, by reason.
+    pub broken: Vec<(Broken, u64)>,
     /// How long dials took that succeeded.
     pub dial: Histogram,
     /// How long greetings took behind those dials, if they succeeded.
@@ -122,6 +138,11 @@ impl CarrierSnapshot {
     /// Dials that came to nothing for this reason.
     pub fn unopened(&self, why: Unopened) -> u64 {
         self.unopened.iter().filter(|(reason, _)| *reason == why).map(|(_, count)| count).sum()
+    }
+
+    /// Conns that broke for this reason.
+    pub fn broken(&self, why: Broken) -> u64 {
+        self.broken.iter().filter(|(reason, _)| *reason == why).map(|(_, count)| count).sum()
     }
 }
 
@@ -158,6 +179,10 @@ impl Carrier {
         add(&self.unopened[reason(error) as usize], 1);
     }
 
+    pub(crate) fn broke(&self, why: Broken) {
+        add(&self.broken[why as usize], 1);
+    }
+
     pub(crate) fn took(&self, what: Latency, duration: Duration) {
         let histogram = &self.latencies[what as usize];
         histogram.lock().unwrap_or_else(PoisonError::into_inner).record(duration);
@@ -182,6 +207,7 @@ impl Carrier {
             bytes_in: get(&self.bytes[Way::In as usize]),
             bytes_out: get(&self.bytes[Way::Out as usize]),
             unopened: REASONS.into_iter().zip(self.unopened.iter().map(get)).collect(),
+            broken: ENDS.into_iter().zip(self.broken.iter().map(get)).collect(),
             dial: self.latency(Latency::Dial),
             greeting: self.latency(Latency::Greeting),
             round_trip: self.latency(Latency::RoundTrip),
@@ -222,6 +248,7 @@ mod tests {
     #[test]
     fn every_reason_has_its_place() {
         assert!(REASONS.iter().enumerate().all(|(at, why)| *why as usize == at));
+        assert!(ENDS.iter().enumerate().all(|(at, why)| *why as usize == at));
     }
 
     #[test]

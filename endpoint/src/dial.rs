@@ -27,7 +27,7 @@ pub(crate) async fn dial(hub: Arc<Hub>, peer: Arc<Peer>, lane: Lane) {
     let mut attempt = 0;
     hub.leave_alone(&peer).await;
     let mut waiting = peer.outbox.mark();
-    while !peer.has_link(lane) && !peer.outbox.is_empty(lane) {
+    while !peer.has_link(lane) && peer.has_work(lane) {
         let Some(pause) = hub.pause(attempt) else {
             hub.give_up(&peer, lane, &waiting);
             break;
@@ -41,7 +41,7 @@ pub(crate) async fn dial(hub: Arc<Hub>, peer: Arc<Peer>, lane: Lane) {
                 carry(&hub, &Link::new(met.dialler), lane, met).await;
                 // Somebody who greets and then hangs up, again and again, must not be dialled
                 // without a pause.
-                if since.elapsed() < SETTLED && !peer.outbox.is_empty(lane) {
+                if since.elapsed() < SETTLED && peer.has_work(lane) {
                     peer.missed();
                     hub.leave_alone(&peer).await;
                 }
@@ -51,7 +51,7 @@ pub(crate) async fn dial(hub: Arc<Hub>, peer: Arc<Peer>, lane: Lane) {
     }
     peer.end_dialling(lane);
     // Somebody may have sent after the last look, and found that somebody dials.
-    if !peer.outbox.is_empty(lane) && !peer.has_link(lane) {
+    if peer.has_work(lane) && !peer.has_link(lane) {
         hub.dial_for(&peer, lane);
     }
 }
@@ -111,6 +111,7 @@ impl Hub {
         let mut waiting = Vec::new();
         peer.outbox.take_until(lane, until, &mut waiting);
         self.drop_all(peer, &waiting, Dropped::Unreachable);
+        self.lose_orphans(peer, lane);
         self.tell(Event::Unreachable(peer.node));
     }
 }

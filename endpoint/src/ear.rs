@@ -81,10 +81,12 @@ impl Ear {
         Ok(opened?)
     }
 
-    /// Notes that something was wrong; tells whether the conn may go on.
-    pub(crate) fn bears_a_fault(&mut self) -> bool {
+    /// Notes that something was refused; tells whether the conn may go on.
+    pub(crate) fn bears(&mut self, why: Rejected) -> bool {
         let now = Instant::now();
-        if !self.is_lossy {
+        // What another conn has left behind may come once more, and has done no harm.
+        let is_fault = !matches!(why, Rejected::Replayed | Rejected::Old);
+        if !self.is_lossy && is_fault {
             self.patience.fault(now);
         }
         self.is_lossy || !self.patience.is_over(now)

@@ -10,7 +10,7 @@ use rumormill_transport_api::{
 };
 use tokio::{
     sync::{Semaphore, broadcast},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use crate::{
@@ -24,7 +24,8 @@ use crate::{
     inbox::{self, Inbox, Message},
     ledger::{Dropped, Ledger, Snapshot, add},
     link::carry,
-    peer::{Answered, Peer},
+    peer::Peer,
+    request::ask,
 };
 
 /// A node's end of everything: it knows peers, has conns to them over any transports, and moves
@@ -159,7 +160,8 @@ impl Endpoint {
         self.hub.send(to, Payload::message(class, message))
     }
 
-    /// Asks a peer, and waits for its answer, but no longer than `deadline`.
+    /// Asks a peer, and waits for its answer, but no longer than `deadline`. The question arrives at
+    /// most once.
     ///
     /// # Errors
     /// [`RequestError`].
@@ -172,18 +174,25 @@ impl Endpoint {
         question: impl Into<Bytes>,
         deadline: Duration,
     ) -> Result<Bytes, RequestError> {
-        let peer = self.hub.peer(to).ok_or(SendError::UnknownPeer)?;
-        let number = self.hub.next_question();
-        let answer = peer.ask(number);
-        let _asked = Asked { peer: &peer, number };
-        let payload =
-            Payload { class: Class::Bulk, kind: Kind::Request(number), bytes: question.into() };
-        self.hub.send(to, payload)?;
-        match timeout(deadline, answer).await {
-            Ok(Ok(Answered::With(bytes))) => Ok(bytes),
-            Ok(Ok(Answered::Unreachable)) => Err(RequestError::Unreachable),
-            Ok(Err(_)) | Err(_) => Err(RequestError::Uncertain),
-        }
+        ask(&self.hub, to, question.into(), Instant::now() + deadline, 1).await
+    }
+
+    /// The same for a question that does no harm if it arrives several times: it is asked again when
+    /// it got lost with its conn, or its answer takes long, as often as [`Config::retry`] has it.
+    ///
+    /// # Errors
+    /// As for [`request`](Self::request).
+    ///
+    /// # Cancel safety
+    /// As for [`request`](Self::request).
+    pub async fn request_idempotent(
+        &self,
+        to: NodeId,
+        question: impl Into<Bytes>,
+        deadline: Duration,
+    ) -> Result<Bytes, RequestError> {
+        let attempts = self.hub.config.retry.attempts.max(1);
+        ask(&self.hub, to, question.into(), Instant::now() + deadline, attempts).await
     }
 
     /// Answers a question; a message that is none is left alone.
@@ -264,18 +273,6 @@ fn check(config: &Config) -> Result<(), Error> {
             problem("admission", "lists nobody; list the nodes of the cluster")
         }
         _ => Ok(()),
-    }
-}
-
-/// A question that waits for its answer.
-struct Asked<'a> {
-    peer: &'a Peer,
-    number: u64,
-}
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        self.peer.give_up(self.number);
     }
 }
 

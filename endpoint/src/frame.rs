@@ -34,6 +34,8 @@ pub enum Lane {
     Urgent,
     /// Everything else.
     Bulk,
+    /// Those of the urgent ones that do not fit a packet, where packets carry the others.
+    Heavy,
 }
 
 /// What kind of message it is.
@@ -59,6 +61,10 @@ pub enum Kind {
     /// Nothing for anybody above: the nonce that the peer drew for this conn, which shows that
     /// whoever signed the frame is here now.
     Confirm,
+    /// Nothing for anybody above: which frames of this conn have arrived, as an [`Echo`](crate::echo::Echo).
+    Echo,
+    /// Nothing for anybody above: whoever hears it says so at once.
+    Probe,
 }
 
 /// One of the payloads of a frame.
@@ -70,6 +76,13 @@ pub struct Payload {
     pub kind: Kind,
     /// What was sent.
     pub bytes: Bytes,
+}
+
+impl Payload {
+    /// Whether it is anything for somebody above.
+    pub(crate) fn is_message(&self) -> bool {
+        matches!(self.kind, Kind::Message | Kind::Request(_) | Kind::Reply(_))
+    }
 }
 
 /// Eight bytes of a hash of cluster, node and session: a name, not a secret.
@@ -103,7 +116,7 @@ const SEALED: u8 = 0x10;
 const PLAIN: u8 = 0x11;
 
 impl Class {
-    /// The lane that it travels in.
+    /// The lane that it travels in, unless it is too long for that.
     pub fn lane(self) -> Lane {
         match self {
             Self::Control | Self::Gossip => Lane::Urgent,
@@ -113,18 +126,31 @@ impl Class {
 }
 
 impl Lane {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Urgent, Self::Bulk, Self::Heavy];
+
     /// What travels in it, the most urgent first.
     pub fn classes(self) -> &'static [Class] {
         match self {
-            Self::Urgent => &[Class::Control, Class::Gossip],
+            Self::Urgent | Self::Heavy => &[Class::Control, Class::Gossip],
             Self::Bulk => &[Class::Bulk],
         }
     }
 
-    fn byte(self) -> u8 {
+    pub(crate) fn byte(self) -> u8 {
         match self {
             Self::Urgent => 0,
             Self::Bulk => 1,
+            Self::Heavy => 2,
+        }
+    }
+
+    pub(crate) fn of(byte: u8) -> Result<Self, Malformed> {
+        match byte {
+            0 => Ok(Self::Urgent),
+            1 => Ok(Self::Bulk),
+            2 => Ok(Self::Heavy),
+            _ => Err(Malformed::Unknown),
         }
     }
 }
@@ -170,6 +196,8 @@ pub fn put_payload_head(class: Class, kind: Kind, len: usize, into: &mut BytesMu
         Kind::Request(number) => (1, Some(number)),
         Kind::Reply(number) => (2, Some(number)),
         Kind::Confirm => (3, None),
+        Kind::Echo => (4, None),
+        Kind::Probe => (5, None),
     };
     into.put_u8(kind << 4 | class);
     if let Some(number) = number {
@@ -193,11 +221,7 @@ impl Frame {
             PLAIN => false,
             _ => return Err(Malformed::Unknown),
         };
-        let lane = match rest.byte()? {
-            0 => Lane::Urgent,
-            1 => Lane::Bulk,
-            _ => return Err(Malformed::Unknown),
-        };
+        let lane = Lane::of(rest.byte()?)?;
         let (tag, from) = (*rest.chunk()?, NodeId(*rest.chunk()?));
         let counter = u64::from_be_bytes(*rest.chunk()?);
         let signature = match is_signed {
@@ -277,9 +301,11 @@ impl Payloads {
             1 => Kind::Request(rest.number()?),
             2 => Kind::Reply(rest.number()?),
             3 => Kind::Confirm,
+            4 => Kind::Echo,
+            5 => Kind::Probe,
             _ => return Err(Malformed::Unknown),
         };
-        if class.lane() != self.lane {
+        if !self.lane.classes().contains(&class) {
             return Err(Malformed::Unknown);
         }
         let len = u32::from_be_bytes(*rest.chunk()?) as usize;

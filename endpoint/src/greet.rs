@@ -21,7 +21,7 @@ use crate::{
     door::{Door, Failure, Outcome, read_greeting, rejected},
     ear::Late,
     error::Error,
-    frame::{Class, Frame, Kind, Lane, Payload},
+    frame::{Frame, Kind, Lane, Payload},
     hello::{Answer, Claim, Greeting, Hello, Nonce, Stale},
     hub::Hub,
     ledger::Rejected,
@@ -308,10 +308,7 @@ impl Door<'_> {
     }
 
     fn confirm(&self, session: &Session, lane: Lane, nonce: &Nonce) -> Bytes {
-        let class = match lane {
-            Lane::Urgent => Class::Control,
-            Lane::Bulk => Class::Bulk,
-        };
+        let class = lane.classes()[0];
         let bytes = Bytes::copy_from_slice(nonce);
         let payload = Payload { class, kind: Kind::Confirm, bytes };
         session.sealer.seal(lane, std::iter::once(&payload), Some(&self.hub.key))

@@ -10,9 +10,9 @@ use std::{
 
 use bytes::Bytes;
 use rumormill_transport_api::NodeId;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
-use crate::hello::{Echo, echo};
+use crate::{echo::Heard, trail::Trail};
 
 /// What others may do to a conn that carries messages of a peer.
 #[derive(Debug)]
@@ -20,13 +20,12 @@ pub(crate) struct Link {
     dialler: NodeId,
     state: AtomicU8,
     has_given_way: AtomicBool,
-    pub(crate) changed: Notify,
+    changed: Notify,
     was_cut: Notify,
     /// What is to be said beside the frames. Only datagrams need it.
     greetings: Mutex<VecDeque<Bytes>>,
-    /// The ends of the last frames, by which whoever got one can show that it did. Only datagrams
-    /// need them.
-    echoes: Mutex<VecDeque<Echo>>,
+    trail: Mutex<Trail>,
+    heard: Mutex<Heard>,
 }
 
 pub(crate) const OPEN: u8 = 0;
@@ -35,6 +34,7 @@ pub(crate) const CUT: u8 = 2;
 
 impl Link {
     pub(crate) fn new(dialler: NodeId) -> Arc<Self> {
+        let now = Instant::now();
         Arc::new(Self {
             dialler,
             state: AtomicU8::new(OPEN),
@@ -42,7 +42,8 @@ impl Link {
             changed: Notify::new(),
             was_cut: Notify::new(),
             greetings: Mutex::default(),
-            echoes: Mutex::default(),
+            trail: Mutex::new(Trail::new(now)),
+            heard: Mutex::new(Heard::new(now)),
         })
     }
 
@@ -75,6 +76,11 @@ impl Link {
         self.was_cut.notify_one();
     }
 
+    /// Waits until somebody has done something to it; for one task. Cancel-safe.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
     /// Waits until it is cut; for one task.
     pub(crate) async fn is_cut(&self) {
         self.was_cut.notified().await;
@@ -97,18 +103,25 @@ impl Link {
         lock(&self.greetings).pop_front()
     }
 
-    /// Notes that this frame is sent.
-    pub(crate) fn sends(&self, frame: &[u8]) {
-        let mut echoes = lock(&self.echoes);
-        if ECHOES <= echoes.len() {
-            echoes.pop_front();
-        }
-        echoes.extend(echo(frame));
+    /// What was sent and is not known to have arrived.
+    pub(crate) fn trail(&self) -> MutexGuard<'_, Trail> {
+        lock(&self.trail)
     }
 
-    /// Whether a frame that ends like this was sent lately.
-    pub(crate) fn has_sent(&self, echo: &Echo) -> bool {
-        lock(&self.echoes).contains(echo)
+    /// What has arrived, and the peer may not know.
+    pub(crate) fn heard(&self) -> MutexGuard<'_, Heard> {
+        lock(&self.heard)
+    }
+
+    /// When something was sent or heard last.
+    pub(crate) fn last(&self) -> Instant {
+        let sent = self.trail().last();
+        sent.max(self.heard().last())
+    }
+
+    /// Has the pump look whether there is something to say.
+    pub(crate) fn nudge(&self) {
+        self.changed.notify_one();
     }
 }
 
@@ -118,5 +131,3 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Greetings that may wait to be said on one conn.
 const GREETINGS: usize = 4;
-/// Frames whose ends are remembered.
-const ECHOES: usize = 64;

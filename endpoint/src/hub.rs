@@ -29,9 +29,11 @@ use crate::{
     hello::{Challenge, CookieKey, Greeting, Hello, MAX_GREETING},
     inbox,
     ledger::{Dropped, Ledger, add},
+    orphans::Orphan,
     peer::{Answered, Peer, Session},
     retry::RetryBudget,
     seal::{Cluster, Party},
+    trail::Kept,
 };
 
 /// What all tasks of an endpoint share.
@@ -310,7 +312,7 @@ impl Hub {
             self.tell(Event::Disconnected(peer.node));
         }
         for lane in [Lane::Urgent, Lane::Bulk] {
-            if !peer.outbox.is_empty(lane) {
+            if peer.has_work(lane) {
                 self.dial_for(peer, lane);
             }
         }
@@ -331,6 +333,7 @@ impl Hub {
         let mut waiting = Vec::new();
         peer.outbox.take(lane, usize::MAX, usize::MAX, &mut waiting);
         self.drop_all(peer, &waiting, why);
+        self.lose_orphans(peer, lane);
     }
 
     pub(crate) fn drop_all(&self, peer: &Peer, waiting: &[Payload], why: Dropped) {
@@ -341,6 +344,33 @@ impl Hub {
         self.ledger.dropped(payload.class, why, 1);
         if let Kind::Request(number) = payload.kind {
             peer.answer(number, Answered::Unreachable);
+        }
+    }
+
+    /// Has the messages of a frame that was never opened sent anew.
+    pub(crate) fn take_back(&self, peer: &Peer, orphan: &Orphan, payloads: Vec<Payload>) {
+        if orphan.kept.is_carried {
+            self.ledger.recalled(orphan.kept.messages);
+        }
+        peer.outbox.put_back(payloads);
+    }
+
+    /// Gives up a frame that may have arrived or not.
+    pub(crate) fn lose(&self, peer: &Peer, kept: &Kept) {
+        match kept.is_carried {
+            true => self.ledger.lost(kept.messages),
+            false => self.ledger.uncertain(kept.messages),
+        }
+        for payload in kept.payloads() {
+            if let Kind::Request(number) = payload.kind {
+                peer.answer(number, Answered::Lost);
+            }
+        }
+    }
+
+    pub(crate) fn lose_orphans(&self, peer: &Peer, lane: Lane) {
+        while let Some(orphan) = peer.orphans().next(&[lane]) {
+            self.lose(peer, &orphan.kept);
         }
     }
 

@@ -12,11 +12,15 @@ use crate::{
 pub(crate) struct Ledger {
     sent: [AtomicU64; CLASSES],
     carried: [AtomicU64; CLASSES],
+    /// Of those carried, the ones that turned out not to have left for good: to be sent once more,
+    recalled: [AtomicU64; CLASSES],
+    /// and those that may have arrived or not.
     uncertain: [AtomicU64; CLASSES],
     dropped: [[AtomicU64; DROPS.len()]; CLASSES],
     delivered: [AtomicU64; CLASSES],
     overflowed: [AtomicU64; CLASSES],
     refused: [AtomicU64; REFUSALS.len()],
+    pub(crate) repeated: AtomicU64,
     pub(crate) links: Links,
     pub(crate) carriers: Carriers,
 }
@@ -84,6 +88,8 @@ pub struct Snapshot {
     pub classes: [ClassSnapshot; CLASSES],
     /// Of frames and greetings that were refused, by reason.
     pub rejected: Vec<(Rejected, u64)>,
+    /// Questions that were asked again.
+    pub repeated: u64,
     /// Conns.
     pub links: LinksSnapshot,
     /// What each transport of the registry has carried, in order of their schemes.
@@ -95,9 +101,10 @@ pub struct Snapshot {
 pub struct ClassSnapshot {
     /// Messages taken to be sent.
     pub sent: u64,
-    /// Those that a carrier has accepted.
+    /// Those that a carrier has accepted, as far as they are not uncertain.
     pub carried: u64,
-    /// Those that a carrier accepted, perhaps in part, and then died with.
+    /// Those that a carrier accepted, perhaps in part, and then died with, or that the peer had not
+    /// got when it told of later ones.
     pub uncertain: u64,
     /// Those that never left, by reason.
     pub dropped: Vec<(Dropped, u64)>,
@@ -158,12 +165,26 @@ impl Ledger {
         add(&self.sent[class as usize], 1);
     }
 
-    pub(crate) fn carried(&self, class: Class, count: u64) {
-        add(&self.carried[class as usize], count);
+    /// Messages of each class that a carrier has taken.
+    pub(crate) fn carried(&self, messages: [u32; CLASSES]) {
+        add_each(&self.carried, messages);
     }
 
-    pub(crate) fn uncertain(&self, class: Class) {
-        add(&self.uncertain[class as usize], 1);
+    /// Messages of each class that a carrier had taken, and that are to be sent once more.
+    pub(crate) fn recalled(&self, messages: [u32; CLASSES]) {
+        add_each(&self.recalled, messages);
+    }
+
+    /// Messages of each class that a carrier had taken in part.
+    pub(crate) fn uncertain(&self, messages: [u32; CLASSES]) {
+        add_each(&self.uncertain, messages);
+    }
+
+    /// Messages of each class that a carrier had taken, and that have not arrived as far as anybody
+    /// knows.
+    pub(crate) fn lost(&self, messages: [u32; CLASSES]) {
+        self.recalled(messages);
+        self.uncertain(messages);
     }
 
     pub(crate) fn dropped(&self, class: Class, why: Dropped, count: u64) {
@@ -186,6 +207,7 @@ impl Ledger {
         Snapshot {
             classes: std::array::from_fn(|class| self.class(class)),
             rejected: counted(&REFUSALS, &self.refused),
+            repeated: get(&self.repeated),
             links: LinksSnapshot {
                 dialled: get(&self.links.dialled),
                 accepted: get(&self.links.accepted),
@@ -202,7 +224,7 @@ impl Ledger {
         ClassSnapshot {
             // First, so that what has become of it meanwhile is never more.
             dropped: counted(&DROPS, &self.dropped[class]),
-            carried: get(&self.carried[class]),
+            carried: get(&self.carried[class]).saturating_sub(get(&self.recalled[class])),
             uncertain: get(&self.uncertain[class]),
             delivered: get(&self.delivered[class]),
             overflowed: get(&self.overflowed[class]),
@@ -249,6 +271,14 @@ pub(crate) fn add(counter: &AtomicU64, count: u64) {
     counter.fetch_add(count, Relaxed);
 }
 
+fn add_each(counters: &[AtomicU64; CLASSES], messages: [u32; CLASSES]) {
+    for (counter, count) in counters.iter().zip(messages) {
+        if 0 < count {
+            add(counter, u64::from(count));
+        }
+    }
+}
+
 fn get(counter: &AtomicU64) -> u64 {
     counter.load(Relaxed)
 }
@@ -267,8 +297,9 @@ mod tests {
     fn what_is_sent_is_somewhere() {
         let ledger = Ledger::default();
         (0..10).for_each(|_| ledger.sent(Class::Gossip));
-        ledger.carried(Class::Gossip, 3);
-        ledger.uncertain(Class::Gossip);
+        ledger.carried([0, 5, 0]);
+        ledger.lost([0, 1, 0]);
+        ledger.recalled([0, 1, 0]);
         ledger.dropped(Class::Gossip, Dropped::Unreachable, 2);
         let snapshot = ledger.snapshot();
         assert_eq!(snapshot.class(Class::Gossip).in_flight(), 4);

@@ -50,6 +50,7 @@ mod error;
 
 mod hub;
 mod peer;
+mod reach;
 
 mod crowd;
 mod dial;
@@ -58,6 +59,11 @@ mod ear;
 mod greet;
 mod handle;
 mod link;
+mod orphans;
+mod pump;
+mod read;
+mod request;
+mod trail;
 
 mod inbox;
 mod outbox;
@@ -67,13 +73,14 @@ mod clock;
 mod ledger;
 mod retry;
 
+pub mod echo;
 pub mod frame;
 pub mod hello;
 pub mod seal;
 mod window;
 
 pub use admission::{Admission, Denied, MAX_NAME, MAX_REVOKED, Revocations, Ticket, Tickets};
-pub use carriers::{CarrierSnapshot, Unopened};
+pub use carriers::{Broken, CarrierSnapshot, Unopened};
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, Signing};
 pub use endpoint::{Endpoint, Inboxes, PeerInfo, Report};
@@ -83,4 +90,5 @@ pub use hub::Event;
 pub use inbox::{Inbox, Message};
 pub use ledger::{ClassSnapshot, Dropped, LinksSnapshot, Rejected, Snapshot};
 pub use outbox::Limits;
+pub use reach::{IpNetwork, NetworkError, Reach, Unallowed};
 pub use retry::{Jitter, Retry, RetryBudget};

@@ -72,6 +72,17 @@ impl Outbox {
         Ok(displaced)
     }
 
+    /// Puts back what was taken before, in front of everything else, whatever room there is.
+    pub(crate) fn put_back(&self, payloads: Vec<Payload>) {
+        let mut queues = self.lock();
+        for payload in payloads.into_iter().rev() {
+            let queue = &mut queues[payload.class as usize];
+            queue.cost += cost(&payload);
+            queue.left = queue.left.saturating_sub(1);
+            queue.waiting.push_front(payload);
+        }
+    }
+
     /// Waits until there may be something in `lane`. Cancel-safe.
     pub(crate) async fn ready(&self, lane: Lane) {
         self.ready[lane as usize].notified().await;

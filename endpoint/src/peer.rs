@@ -18,6 +18,7 @@ use tokio::{sync::oneshot, time::Instant};
 use crate::{
     frame::Lane,
     handle::Link,
+    orphans::Orphans,
     outbox::{Limits, Outbox},
     retry::Retry,
     seal::{Cluster, Opener, Party, Sealer},
@@ -30,6 +31,7 @@ pub(crate) struct Peer {
     pub(crate) outbox: Outbox,
     state: Mutex<State>,
     questions: Mutex<BTreeMap<u64, Question>>,
+    orphans: Mutex<Orphans>,
     /// How often in a row all attempts to reach it have failed.
     misses: AtomicU32,
     /// Whether this node wants to know it, and did not only let it in.
@@ -57,6 +59,8 @@ struct Question {
 #[derive(Debug)]
 pub(crate) enum Answered {
     With(Bytes),
+    /// It left this node and may have arrived, or not.
+    Lost,
     /// It never left this node.
     Unreachable,
 }
@@ -102,6 +106,7 @@ impl Peer {
             outbox: Outbox::new(limits),
             state: Mutex::new(State { session, ..State::default() }),
             questions: Mutex::default(),
+            orphans: Mutex::default(),
             misses: AtomicU32::new(0),
             is_wanted: AtomicBool::new(false),
             conns: AtomicU32::new(0),
@@ -116,6 +121,16 @@ impl Peer {
         self.lock().routes = routes;
     }
 
+    /// What conns have left behind.
+    pub(crate) fn orphans(&self) -> MutexGuard<'_, Orphans> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether something is to be sent in `lane`.
+    pub(crate) fn has_work(&self, lane: Lane) -> bool {
+        !self.outbox.is_empty(lane) || self.orphans().has(lane)
+    }
+
     /// Notes that this node wants to know it.
     pub(crate) fn want(&self) {
         self.is_wanted.store(true, Relaxed);
@@ -123,7 +138,7 @@ impl Peer {
 
     /// Whether it has only come by itself, and nothing would be lost with it now.
     pub(crate) fn is_idle_stranger(&self) -> bool {
-        let is_idle = || [Lane::Urgent, Lane::Bulk].iter().all(|lane| self.outbox.is_empty(*lane));
+        let is_idle = || [Lane::Urgent, Lane::Bulk].iter().all(|lane| !self.has_work(*lane));
         self.is_stranger() && !self.is_connected() && is_idle()
     }
 

@@ -89,14 +89,14 @@ impl Cluster {
     }
 }
 
-/// Seals frames for one peer, in both lanes.
+/// Seals frames for one peer, in all lanes.
 #[derive(Debug)]
 pub struct Sealer {
     key: [u8; 32],
     tag: Tag,
     from: NodeId,
     /// The last counter of each lane.
-    counters: [AtomicU64; 2],
+    counters: [AtomicU64; 3],
 }
 
 impl Sealer {
@@ -120,17 +120,18 @@ impl Sealer {
         payloads: impl Iterator<Item = &'a Payload> + Clone,
         sign: Option<&SecretKey>,
     ) -> Bytes {
-        self.seal_in(&mut BytesMut::new(), lane, payloads, sign)
+        self.seal_in(&mut BytesMut::new(), lane, payloads, sign).1
     }
 
-    /// The same in the memory of earlier frames, where nobody holds those any more.
+    /// The same in the memory of earlier frames, where nobody holds those any more; with its
+    /// counter.
     pub(crate) fn seal_in<'a>(
         &self,
         frame: &mut BytesMut,
         lane: Lane,
         payloads: impl Iterator<Item = &'a Payload> + Clone,
         sign: Option<&SecretKey>,
-    ) -> Bytes {
+    ) -> (u64, Bytes) {
         let len = payloads.clone().map(|payload| PAYLOAD_HEAD + payload.bytes.len()).sum::<usize>();
         frame.reserve(HEAD + len + SIGNATURE);
         let counter = self.counters[lane as usize].fetch_add(1, Relaxed) + 1;
@@ -145,17 +146,17 @@ impl Sealer {
             let digest = blake3::keyed_hash(&self.key, frame);
             frame.extend_from_slice(&secret.sign(Purpose::Frame, digest.as_bytes()));
         }
-        frame.split().freeze()
+        (counter, frame.split().freeze())
     }
 }
 
-/// Opens frames from one peer, in both lanes.
+/// Opens frames from one peer, in all lanes.
 #[derive(Debug)]
 pub struct Opener {
     key: [u8; 32],
     tag: Tag,
     peer: PublicKey,
-    windows: [Mutex<Window>; 2],
+    windows: [Mutex<Window>; 3],
 }
 
 /// Whether frames without a signature are opened.

@@ -107,7 +107,7 @@ def verifies(key, message, signature):
 # Frames (docs/wire.md).
 def open_frame(cluster, from_session, to, frame):
     cluster = derive_key("rumormill 1 cluster", cluster.encode())
-    if len(frame) < 51 + 64 or frame[:2] != b"\x01\x10" or 1 < frame[2]:
+    if len(frame) < 51 + 64 or frame[:2] != b"\x01\x10" or 2 < frame[2]:
         return "refused malformed"
     lane, tag, sender, signed = frame[2], frame[3:11], frame[11:43], frame[:-64]
     if tag != derive_key("rumormill 1 recipient", cluster + to)[:8]:
@@ -122,9 +122,9 @@ def open_frame(cluster, from_session, to, frame):
         if kind in (1, 2):
             number, rest = str(int.from_bytes(rest[:8], "big")), rest[8:]
         length = int.from_bytes(rest[:4], "big")
-        if 3 < kind or lane != (what == 2) or 2 < what or len(rest) < 4 + length:
+        if 5 < kind or (lane == 1) != (what == 2) or 2 < max(lane, what) or len(rest) < 4 + length:
             return "refused malformed"
-        opened += f" {('message', 'request', 'reply', 'confirm')[kind]}{number}:{what}:{rest[4:4 + length].hex()}"
+        opened += f" {('message', 'request', 'reply', 'confirm', 'echo', 'probe')[kind]}{number}:{what}:{rest[4:4 + length].hex()}"
         rest = rest[4 + length :]
     return opened
 

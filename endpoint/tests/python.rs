@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use rumormill_endpoint::{
     Class,
+    echo::Echo,
     frame::{Kind, Lane, Payload},
     seal::{Cluster, Party, Sealer},
 };
@@ -73,12 +74,18 @@ fn another_implementation_opens_what_is_sealed_here() {
                 Kind::Request(number) => format!("request{number}"),
                 Kind::Reply(number) => format!("reply{number}"),
                 Kind::Confirm => "confirm".into(),
+                Kind::Echo => "echo".into(),
+                Kind::Probe => "probe".into(),
             };
             format!(" {kind}:{}:{}", *class as u8, hex(bytes))
         });
         expected.push(format!("opened{}", payloads.collect::<String>()));
     };
     add(Lane::Urgent, &urgent);
+    add(Lane::Heavy, &urgent);
+    let echo = Echo { lane: Lane::Bulk, highest: 5, seen: 3 }.encode();
+    let aside = [(Kind::Echo, echo), (Kind::Probe, Bytes::new())];
+    add(Lane::Urgent, &aside.map(|(kind, bytes)| Payload { class: Class::Control, kind, bytes }));
     // Lengths at which the tree of BLAKE3 changes its shape.
     for len in [0, 1, 800, 960, 970, 1024, 2048, 3000, 5000, 20_000] {
         add(Lane::Bulk, &[Payload::message(Class::Bulk, vec![len as u8; len])]);

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 const RESTARTS: usize = 200;
+const DATAGRAM: &str = "mem://b?delivery=datagram";
 const CLIENTS: u8 = 100;
 
 fn key(seed: u8) -> SecretKey {
@@ -25,14 +26,24 @@ fn peer() -> NodeId {
 }
 
 fn start(network: &Network, seed: u8, retry: Retry) -> (Endpoint, Inboxes) {
-    let registry =
-        Registry::of([rumormill_transport_mem::FACTORY, rumormill_transport_tcp::FACTORY])
-            .expect("two schemes");
+    let registry = Registry::of([
+        rumormill_transport_mem::FACTORY,
+        rumormill_transport_tcp::FACTORY,
+        rumormill_transport_udp::FACTORY,
+    ])
+    .expect("three schemes");
     let mut context = Context::default();
     context.extensions.insert(network.clone());
     registry.configure("mem", context).expect("mem is there");
     let config = Config { retry, ..Config::new("restarts", Admission::Open) };
     Endpoint::start(Arc::new(registry), key(seed), config).expect("a good config")
+}
+
+/// How the first call after each return is made.
+#[derive(Clone, Copy, Debug)]
+enum Question {
+    Once,
+    Idempotent,
 }
 
 /// The peer, which answers until it is killed.
@@ -71,7 +82,7 @@ async fn pause(millis: u64) {
 }
 
 /// How many requests succeeded, of those that were made first after each of the peer's returns.
-async fn successes(at: &str, retry: Retry, outage: u64) -> usize {
+async fn successes(at: &str, retry: Retry, outage: u64, question: Question) -> usize {
     let (network, mut rng) = (Network::new(7), StdRng::seed_from_u64(7));
     let (client, _inboxes) = start(&network, 1, retry);
     let client = Arc::new(client);
@@ -92,7 +103,11 @@ async fn successes(at: &str, retry: Retry, outage: u64) -> usize {
         running.kill().await;
         pause(rng.random_range(1..outage)).await;
         running = Running::start(&network, &at).await;
-        let answer = client.request(peer(), "there?", Duration::from_secs(5)).await;
+        let deadline = Duration::from_secs(5);
+        let answer = match question {
+            Question::Once => client.request(peer(), "there?", deadline).await,
+            Question::Idempotent => client.request_idempotent(peer(), "there?", deadline).await,
+        };
         successes += usize::from(answer.is_ok());
     }
     noise.abort();
@@ -103,7 +118,15 @@ async fn successes(at: &str, retry: Retry, outage: u64) -> usize {
 #[tokio::test(start_paused = true)]
 async fn the_first_call_after_a_return_succeeds_in_memory() {
     for outage in [20, 500] {
-        let successes = successes("mem://b", Retry::default(), outage).await;
+        let successes = successes("mem://b", Retry::default(), outage, Question::Once).await;
+        assert!(RESTARTS * 99 < successes * 100, "{successes} of {RESTARTS} within {outage} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_call_after_a_return_succeeds_over_datagrams() {
+    for outage in [20, 500, 5000] {
+        let successes = successes(DATAGRAM, Retry::default(), outage, Question::Once).await;
         assert!(RESTARTS * 99 < successes * 100, "{successes} of {RESTARTS} within {outage} ms");
     }
 }
@@ -111,7 +134,7 @@ async fn the_first_call_after_a_return_succeeds_in_memory() {
 #[tokio::test]
 async fn the_first_call_after_a_return_succeeds_over_tcp() {
     let retry = Retry { base: Duration::from_millis(5), ..Retry::default() };
-    let successes = successes("tcp://127.0.0.1:0", retry, 20).await;
+    let successes = successes("tcp://127.0.0.1:0", retry, 20, Question::Once).await;
     assert!(RESTARTS * 99 < successes * 100, "{successes} of {RESTARTS}");
 }
 

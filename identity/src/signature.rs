@@ -35,9 +35,12 @@ pub struct PublicKey(VerifyingKey);
 
 impl PublicKey {
     /// The key that `node` names; `None` if it names none, or one of small order, with which
-    /// anybody can make signatures that verify.
+    /// anybody can make signatures that verify, or one that goes by another name, so that no key
+    /// is two nodes.
     pub fn of(node: NodeId) -> Option<Self> {
-        VerifyingKey::from_bytes(&node.0).ok().filter(|key| !key.is_weak()).map(Self)
+        let key = VerifyingKey::from_bytes(&node.0).ok()?;
+        let is_canonical = key.to_edwards().compress().to_bytes() == node.0;
+        (is_canonical && !key.is_weak()).then_some(Self(key))
     }
 
     /// The node that it names.
@@ -56,8 +59,11 @@ impl PublicKey {
         digest: &[u8; 32],
         signature: &[u8; SIGNATURE],
     ) -> bool {
-        let signature = Signature::from_bytes(signature);
-        self.0.verify_strict(&signed(purpose, digest), &signature).is_ok()
+        self.verify(&signed(purpose, digest), signature)
+    }
+
+    fn verify(&self, message: &[u8], signature: &[u8; SIGNATURE]) -> bool {
+        self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 }
 
@@ -75,60 +81,4 @@ fn signed(purpose: Purpose, digest: &[u8; 32]) -> [u8; 47] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PURPOSES: [Purpose; 3] = [Purpose::Frame, Purpose::Revocation, Purpose::Ticket];
-
-    #[test]
-    fn a_signature_holds_for_one_purpose_one_digest_and_one_node() {
-        let (key, other) = (SecretKey::from_bytes(&[1; 32]), SecretKey::from_bytes(&[2; 32]));
-        let public = |key: &SecretKey| PublicKey::of(key.node()).unwrap();
-        for signed in PURPOSES {
-            let signature = key.sign(signed, &[7; 32]);
-            for asked in PURPOSES {
-                let verifies = public(&key).verifies(asked, &[7; 32], &signature);
-                assert_eq!(verifies, asked == signed, "{signed:?} as {asked:?}");
-            }
-            assert!(!public(&key).verifies(signed, &[8; 32], &signature));
-            assert!(!public(&other).verifies(signed, &[7; 32], &signature));
-        }
-    }
-
-    #[test]
-    fn no_bit_of_a_signature_can_change() {
-        let key = SecretKey::from_bytes(&[1; 32]);
-        let public = PublicKey::of(key.node()).unwrap();
-        let signature = key.sign(Purpose::Frame, &[7; 32]);
-        for bit in 0..8 * SIGNATURE {
-            let mut bent = signature;
-            bent[bit / 8] ^= 1 << (bit % 8);
-            assert!(!public.verifies(Purpose::Frame, &[7; 32], &bent), "bit {bit}");
-        }
-    }
-
-    #[test]
-    fn the_same_signature_in_another_form_is_refused() {
-        let key = SecretKey::from_bytes(&[1; 32]);
-        let public = PublicKey::of(key.node()).unwrap();
-        let mut signature = key.sign(Purpose::Frame, &[7; 32]);
-        // S + L means the same as S (RFC 8032, section 8.4).
-        let order = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
-        let mut carry = 0;
-        for (at, byte) in signature[32..].iter_mut().enumerate() {
-            let add = u16::from_str_radix(&order[2 * at..2 * at + 2], 16).unwrap();
-            let sum = u16::from(*byte) + add + carry;
-            (*byte, carry) = (sum as u8, sum >> 8);
-        }
-        assert!(!public.verifies(Purpose::Frame, &[7; 32], &signature));
-    }
-
-    #[test]
-    fn what_is_no_key_or_everybodys_is_refused() {
-        let mut neutral = [0; 32];
-        neutral[0] = 1;
-        assert!(PublicKey::of(NodeId(neutral)).is_none());
-        assert!(PublicKey::of(NodeId([0; 32])).is_none());
-        assert!(PublicKey::of(NodeId([2; 32])).is_none());
-    }
-}
+mod tests;

@@ -1,0 +1,266 @@
+//! How a receiver tells a sender what has arrived, so that a conn that swallows everything is
+//! noticed, and what was lost with a conn is known.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::time::{Duration, Instant};
+
+use crate::frame::{Class, Kind, Lane, Malformed, Payload, Rest};
+
+/// Which frames of one lane have arrived over a conn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Echo {
+    /// The lane.
+    pub lane: Lane,
+    /// The highest counter that has arrived.
+    pub highest: u64,
+    /// Which of the 64 counters below it have: bit 0 stands for the one just below.
+    pub seen: u64,
+}
+
+impl Echo {
+    /// What stands in a payload of kind [`Kind::Echo`].
+    pub fn encode(&self) -> Bytes {
+        let mut into = BytesMut::with_capacity(LEN);
+        into.put_u8(self.lane.byte());
+        into.put_u64(self.highest);
+        into.put_u64(self.seen);
+        into.freeze()
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut rest = Rest(bytes);
+        let echo =
+            Self { lane: Lane::of(rest.byte()?)?, highest: rest.number()?, seen: rest.number()? };
+        match rest.0.is_empty() {
+            true => Ok(echo),
+            false => Err(Malformed::Unknown),
+        }
+    }
+
+    /// Whether the frame with this counter has arrived; of those too far back it is not known any
+    /// more, and said before.
+    pub fn tells_of(&self, counter: u64) -> bool {
+        match self.highest.checked_sub(counter) {
+            None => false,
+            Some(0) => true,
+            Some(below @ 1..=64) => self.seen >> (below - 1) & 1 == 1,
+            Some(_) => true,
+        }
+    }
+
+    fn mark(&mut self, counter: u64) {
+        match counter.checked_sub(self.highest) {
+            Some(0) => (),
+            Some(above) => {
+                let shifted = self.seen.checked_shl(u32::try_from(above).unwrap_or(64));
+                let before = 1_u64.checked_shl(u32::try_from(above - 1).unwrap_or(64));
+                self.seen = shifted.unwrap_or(0) | before.unwrap_or(0);
+                self.highest = counter;
+            }
+            None => {
+                let below = u32::try_from(self.highest - counter - 1).unwrap_or(64);
+                self.seen |= 1_u64.checked_shl(below).unwrap_or(0);
+            }
+        }
+    }
+}
+
+/// Whether a frame is to be echoed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// It says nothing, or is an answer itself.
+    No,
+    /// Soon, with whatever else is said.
+    Soon,
+    /// By a frame of its own.
+    Now,
+}
+
+impl Asks {
+    /// What a frame with these payloads asks for. Over datagrams, an echo in a frame stands for all
+    /// of it: two that answer each other would never end.
+    pub(crate) fn of(payloads: &[Payload], is_lossy: bool) -> Self {
+        let has = |kind| payloads.iter().any(|payload| payload.kind == kind);
+        match payloads.iter().any(Payload::is_message) && !(is_lossy && has(Kind::Echo)) {
+            _ if has(Kind::Probe) => Self::Now,
+            true => Self::Soon,
+            false => Self::No,
+        }
+    }
+}
+
+/// What has arrived over a conn, and how much of it the peer does not know yet.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    lanes: [Option<Echo>; 3],
+    is_owed: [bool; 3],
+    since: Option<Instant>,
+    frames: usize,
+    bytes: usize,
+    is_due: bool,
+    /// When something came that was no mere echo.
+    last: Instant,
+}
+
+impl Heard {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            lanes: [None; 3],
+            is_owed: [false; 3],
+            since: None,
+            frames: 0,
+            bytes: 0,
+            is_due: false,
+            last: now,
+        }
+    }
+
+    /// Notes that a frame has arrived; tells whether it has to be echoed at once.
+    pub(crate) fn hears(
+        &mut self,
+        lane: Lane,
+        counter: u64,
+        len: usize,
+        asks: Asks,
+        now: Instant,
+    ) -> bool {
+        let echo =
+            self.lanes[lane as usize].get_or_insert(Echo { lane, highest: counter, seen: 0 });
+        echo.mark(counter);
+        if asks == Asks::No {
+            return false;
+        }
+        self.last = now;
+        self.is_owed[lane as usize] = true;
+        self.since.get_or_insert(now);
+        self.frames += 1;
+        self.bytes += len;
+        let was_due = self.is_due;
+        self.is_due |= asks == Asks::Now || FRAMES <= self.frames || BYTES <= self.bytes;
+        self.is_due && !was_due
+    }
+
+    /// When an echo is due, unless it is already.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.since.filter(|_| !self.is_due).map(|since| since + DELAY)
+    }
+
+    /// Has the echo go out even if nothing else does; whether there is one to go.
+    pub(crate) fn hurry(&mut self) -> bool {
+        self.is_due = self.since.is_some();
+        self.is_due
+    }
+
+    /// Has what was told before be told again, to show that this side lives.
+    pub(crate) fn insist(&mut self) {
+        for (lane, is_owed) in self.lanes.iter().zip(&mut self.is_owed) {
+            *is_owed |= lane.is_some();
+        }
+        self.is_due = true;
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        self.is_due
+    }
+
+    pub(crate) fn last(&self) -> Instant {
+        self.last
+    }
+
+    /// Adds to a frame with payloads of `class` what the peer does not know yet; tells whether there
+    /// was anything.
+    pub(crate) fn take(&mut self, class: Class, into: &mut Vec<Payload>) -> bool {
+        let before = into.len();
+        for (lane, is_owed) in self.lanes.iter().zip(&mut self.is_owed) {
+            if let Some(echo) = lane.filter(|_| std::mem::take(is_owed)) {
+                into.push(Payload { class, kind: Kind::Echo, bytes: echo.encode() });
+            }
+        }
+        (self.since, self.frames, self.bytes, self.is_due) = (None, 0, 0, false);
+        before < into.len()
+    }
+}
+
+/// Bytes of an echo.
+const LEN: usize = 17;
+/// How long an echo waits for something to travel with.
+const DELAY: Duration = Duration::from_millis(250);
+/// Frames, and bytes, that are echoed together: fewer than an [`Echo`] has bits.
+const FRAMES: usize = 32;
+const BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn it_tells_what_a_set_would_tell() {
+        let mut state = 7_u64;
+        for _ in 0..200 {
+            let mut echo: Option<Echo> = None;
+            let mut seen = BTreeSet::new();
+            for at in 1..300_u64 {
+                // Knuth's linear congruential generator (MMIX).
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                let counter = at + (state >> 33) % 90;
+                let lane = Lane::Bulk;
+                echo.get_or_insert(Echo { lane, highest: counter, seen: 0 }).mark(counter);
+                seen.insert(counter);
+            }
+            let echo = echo.expect("it was marked");
+            assert_eq!(Some(&echo.highest), seen.last());
+            for counter in echo.highest - 64..echo.highest + 99 {
+                assert_eq!(echo.tells_of(counter), seen.contains(&counter), "{counter} {echo:?}");
+            }
+            assert_eq!(Echo::parse(&echo.encode()), Ok(echo));
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_numbers_do_no_harm() {
+        let mut echo = Echo { lane: Lane::Urgent, highest: 0, seen: 0 };
+        for counter in [u64::MAX, 0, 1, u64::MAX - 1, u64::MAX] {
+            echo.mark(counter);
+            assert!(echo.tells_of(counter));
+        }
+        assert_eq!((echo.highest, echo.seen), (u64::MAX, 1));
+    }
+
+    #[test]
+    fn pieces_and_noise_are_errors() {
+        let bytes = Echo { lane: Lane::Heavy, highest: 5, seen: 6 }.encode();
+        for len in 0..bytes.len() {
+            assert!(Echo::parse(&bytes[..len]).is_err());
+        }
+        assert!(Echo::parse(&[bytes.as_ref(), &[0]].concat()).is_err());
+        assert!(Echo::parse(&[&[3], &bytes[1..]].concat()).is_err(), "there is no such lane");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_echo_is_due_after_a_while_or_when_much_has_come() {
+        let now = Instant::now();
+        let mut heard = Heard::new(now);
+        assert!(!heard.hears(Lane::Bulk, 1, 10, Asks::No, now));
+        assert_eq!((heard.due(), heard.hurry()), (None, false));
+        assert!(!heard.hears(Lane::Bulk, 2, 10, Asks::Soon, now));
+        assert_eq!(heard.due(), Some(now + DELAY));
+        assert!(heard.hears(Lane::Bulk, 3, 10, Asks::Now, now), "at once");
+        assert!(!heard.hears(Lane::Bulk, 4, 10, Asks::Now, now), "it is due already");
+        let mut payloads = Vec::new();
+        heard.take(Class::Bulk, &mut payloads);
+        assert_eq!(payloads.len(), 1, "one lane was heard of");
+        let echo = Echo::parse(&payloads[0].bytes).unwrap();
+        assert_eq!(echo, Echo { lane: Lane::Bulk, highest: 4, seen: 7 });
+        assert_eq!((heard.due(), heard.is_due()), (None, false));
+        let more = (5..).take_while(|at| !heard.hears(Lane::Bulk, *at, 1, Asks::Soon, now));
+        assert_eq!(more.count() + 1, FRAMES);
+    }
+}

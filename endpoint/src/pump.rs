@@ -1,0 +1,244 @@
+//! The sending side of a conn: takes what waits for its peer, seals it, and sends it.
+
+use bytes::{Bytes, BytesMut};
+use rumormill_identity::SIGNATURE;
+use rumormill_transport_api::{AnyWriter, Batch, Caps, Delivery, Writer};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::{
+    carriers::{Broken, Way},
+    frame::{HEAD, Kind, Lane, MAX_PAYLOADS, PAYLOAD_HEAD, Payload},
+    handle::{CUT, DRAINING, OPEN},
+    ledger::Dropped,
+    link::{Context, Ending},
+    orphans::Orphan,
+    trail::{Kept, Next, Patience, more_for},
+};
+
+/// The sending side of a conn.
+pub(crate) struct Pump<'a> {
+    pub(crate) context: &'a Context<'a>,
+    pub(crate) lanes: &'a [Lane],
+    /// The longest frame that both sides take.
+    pub(crate) max_frame: usize,
+    pub(crate) caps: Caps,
+    pub(crate) patience: Patience,
+    pub(crate) batch: Batch,
+    pub(crate) memory: BytesMut,
+    pub(crate) payloads: Vec<Payload>,
+}
+
+impl Pump<'_> {
+    /// Sends what waits, until the conn is drained, cut, idle, silent or broken.
+    pub(crate) async fn run(&mut self, writer: &mut AnyWriter) -> Ending {
+        let Context { hub, link, .. } = self.context;
+        loop {
+            let now = Instant::now();
+            let next = link.trail().next(&self.patience, now);
+            if next == Next::Silent {
+                return Ending::Broken(Broken::Silent);
+            }
+            self.gather(next, now);
+            if link.state() == CUT {
+                return Ending::Ours;
+            }
+            if !self.batch.is_empty() {
+                match self.send(writer).await {
+                    Ok(()) => continue,
+                    Err(why) => return Ending::Broken(why),
+                }
+            }
+            // A conn that waits holds no memory.
+            (self.memory, self.payloads) = Default::default();
+            match link.state() {
+                OPEN if self.wait(next).await => (),
+                OPEN | DRAINING => {
+                    return match timeout(hub.config.timeouts.write, writer.close()).await {
+                        Ok(Ok(())) => Ending::Clean,
+                        Ok(Err(_)) => Ending::Broken(Broken::Cut),
+                        Err(_) => Ending::Broken(Broken::Silent),
+                    };
+                }
+                _ => return Ending::Ours,
+            }
+        }
+    }
+
+    /// Sends what is gathered. A peer that does not read, but says that it lives, is waited for.
+    async fn send(&mut self, writer: &mut AnyWriter) -> Result<(), Broken> {
+        let Context { hub, link, carrier, .. } = self.context;
+        let (frames, bytes) = (self.batch.len(), self.batch.bytes());
+        let patience = hub.config.timeouts.write + more_for(bytes);
+        let mut sending = std::pin::pin!(writer.send(&mut self.batch));
+        let sent = loop {
+            match timeout(patience, &mut sending).await {
+                Ok(sent) => break sent,
+                Err(_) if link.trail().was_told_within(patience) => (),
+                Err(_) => return Err(Broken::Silent),
+            }
+        };
+        sent.map_err(|_| Broken::Cut)?;
+        carrier.moved(Way::Out, frames, bytes);
+        hub.ledger.carried(link.trail().carried());
+        Ok(())
+    }
+
+    /// Waits for something to do; false if there was nothing for so long that the conn may end.
+    async fn wait(&self, next: Next) -> bool {
+        let Context { hub, peer, link, .. } = self.context;
+        // Whoever waits for a lane that it does not carry takes the news from the conn that does.
+        let carries = |lane| self.lanes.contains(&lane) && peer.carries(lane, link);
+        let (urgent, bulk) = (carries(Lane::Urgent), carries(Lane::Bulk));
+        let changed = async {
+            tokio::select! {
+                biased;
+                () = link.changed() => (),
+                () = peer.outbox.ready(Lane::Urgent), if urgent => (),
+                () = peer.outbox.ready(Lane::Bulk), if bulk => (),
+            }
+        };
+        let idle = link.last() + hub.config.idle;
+        let until = match next {
+            Next::Wait(Some(due)) => idle.min(due),
+            _ => idle,
+        };
+        timeout_at(until, changed).await.is_ok() || Instant::now() < link.last() + hub.config.idle
+    }
+
+    /// Fills the batch: what has to be said beside the messages, what other conns have left behind,
+    /// and a frame of messages.
+    fn gather(&mut self, next: Next, now: Instant) {
+        let Context { link, .. } = self.context;
+        while let Some(greeting) = link.greeting() {
+            self.batch.push(greeting);
+        }
+        self.adopt(now);
+        let lane = self.fill();
+        let is_due = {
+            let mut heard = link.heard();
+            heard.is_due() || (link.state() == DRAINING && heard.hurry())
+        };
+        let (is_probe, is_filled) = (next == Next::Probe, !self.payloads.is_empty());
+        if !is_probe && !is_due && !is_filled {
+            return;
+        }
+        let lane = lane.unwrap_or(self.lanes[0]);
+        let class = lane.classes()[0];
+        if is_probe {
+            self.payloads.push(Payload { class, kind: Kind::Probe, bytes: Bytes::new() });
+            link.trail().probes(now);
+        }
+        let is_answer = self.has_room() && link.heard().take(class, &mut self.payloads);
+        let asks = is_probe || (is_filled && !(is_answer && self.is_lossy()));
+        self.seal(lane, asks, now);
+    }
+
+    fn seal(&mut self, lane: Lane, asks: bool, now: Instant) {
+        let Context { hub, session, link, .. } = self.context;
+        let sign = (!self.context.is_proven_by_carrier()).then_some(&hub.key);
+        let payloads = self.payloads.iter();
+        let (counter, frame) = session.sealer.seal_in(&mut self.memory, lane, payloads, sign);
+        // A mere echo may get lost.
+        if asks || self.payloads.iter().any(Payload::is_message) {
+            let kept = Kept::new(lane, counter, frame.clone(), now).with(&self.payloads, asks);
+            link.trail().sends(kept);
+        }
+        self.batch.push(frame);
+        self.payloads.clear();
+    }
+
+    /// Takes what other conns have left behind.
+    fn adopt(&mut self, now: Instant) {
+        let Context { peer, .. } = self.context;
+        for _ in 0..MAX_ADOPTED {
+            let lanes = self.lanes.iter().copied();
+            let carried = lanes.filter(|lane| peer.carries(*lane, self.context.link));
+            let Some(orphan) = peer.orphans().next(&carried.collect::<Vec<_>>()) else { return };
+            self.send_again(orphan, now);
+        }
+        self.context.link.nudge();
+    }
+
+    fn send_again(&mut self, orphan: Orphan, now: Instant) {
+        let Context { hub, peer, session, link, .. } = self.context;
+        let (lane, counter) = (orphan.kept.lane, orphan.kept.counter);
+        if !std::sync::Arc::ptr_eq(&orphan.session, session) {
+            match orphan.unopened() {
+                Some(payloads) => hub.take_back(peer, &orphan, payloads),
+                None => hub.lose(peer, &orphan.kept),
+            }
+            return;
+        }
+        let fits = |frame: &Bytes| frame.len() <= self.max_frame;
+        // What is behind newer messages of a stream would break their order.
+        let in_order = self.is_lossy() || link.trail().is_before(lane, counter);
+        match orphan.kept.frame.clone().filter(|frame| in_order && fits(frame)) {
+            Some(frame) => {
+                link.trail().sends(orphan.kept.again(now));
+                self.batch.push(frame);
+            }
+            None => hub.lose(peer, &orphan.kept),
+        }
+    }
+
+    /// Takes what fits into one frame; tells of which lane.
+    fn fill(&mut self) -> Option<Lane> {
+        let Context { peer, link, .. } = self.context;
+        for lane in self.lanes.iter().copied() {
+            if !peer.carries(lane, link) {
+                continue;
+            }
+            let most = match self.caps.delivery {
+                Delivery::Stream => FRAME,
+                Delivery::Datagram => self.caps.packet,
+            };
+            let room = most.min(self.max_frame).saturating_sub(HEAD + SIGNATURE);
+            while self.payloads.is_empty() {
+                peer.outbox.take(lane, room, MAX_PAYLOADS - 4, &mut self.payloads);
+                if self.payloads.is_empty() {
+                    break;
+                }
+                self.drop_what_is_longer();
+            }
+            if !self.payloads.is_empty() {
+                return Some(lane);
+            }
+        }
+        None
+    }
+
+    fn drop_what_is_longer(&mut self) {
+        let Context { hub, peer, .. } = self.context;
+        let longest = self.max_frame.saturating_sub(HEAD + PAYLOAD_HEAD + SIGNATURE);
+        self.payloads.retain(|payload| {
+            let fits = payload.bytes.len() <= longest;
+            if !fits {
+                hub.drop_payload(peer, payload, Dropped::TooLarge);
+            }
+            fits
+        });
+    }
+
+    /// Whether an echo fits behind the messages: not where a single one is too long for a packet.
+    fn has_room(&self) -> bool {
+        let len = |payload: &Payload| PAYLOAD_HEAD + payload.bytes.len();
+        let used: usize = self.payloads.iter().map(len).sum();
+        let most = match self.caps.delivery {
+            Delivery::Stream => self.max_frame,
+            Delivery::Datagram => self.caps.packet.min(self.max_frame),
+        };
+        self.payloads.is_empty() || HEAD + used + ECHOES + SIGNATURE <= most
+    }
+
+    fn is_lossy(&self) -> bool {
+        self.caps.delivery == Delivery::Datagram
+    }
+}
+
+/// Bytes of payloads that are signed together on a stream: more gained little where it was measured,
+/// and half of it cost a seventh of the processor.
+const FRAME: usize = 512 << 10;
+/// Frames of other conns that go into one batch.
+const MAX_ADOPTED: usize = 256;
+/// Bytes of the echoes of all lanes.
+const ECHOES: usize = 3 * (PAYLOAD_HEAD + 17);

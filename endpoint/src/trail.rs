@@ -1,0 +1,397 @@
+//! What was sent over a conn and is not known to have arrived.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use rumormill_transport_api::{Delivery, Timeouts};
+use tokio::time::{Duration, Instant};
+
+use crate::{
+    echo::Echo,
+    frame::{Frame, Lane, Payload},
+    hello,
+};
+
+/// What was sent over a conn and is not known to have arrived, in order.
+#[derive(Debug)]
+pub(crate) struct Trail {
+    kept: VecDeque<Kept>,
+    /// Of the frames that are kept whole.
+    bytes: usize,
+    /// How many the carrier has not taken yet.
+    fresh: usize,
+    /// When the latest of those that arrived was sent.
+    arrived: Option<Instant>,
+    /// When the peer told of anything last.
+    told: Option<Instant>,
+    probed: Option<Instant>,
+    highest: [u64; 3],
+    last: Instant,
+}
+
+/// A frame that may have to be sent once more, over another conn: its receiver opens it only once.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) lane: Lane,
+    pub(crate) counter: u64,
+    /// The frame, as long as there is room for it.
+    pub(crate) frame: Option<Bytes>,
+    /// How many messages it has of each class.
+    pub(crate) messages: [u32; 3],
+    /// Whether a carrier has taken it.
+    pub(crate) is_carried: bool,
+    /// Whether the peer has got it, and could not open it, because it had begun anew.
+    pub(crate) is_unopened: bool,
+    /// Whether an earlier conn has carried it.
+    is_again: bool,
+    /// Whether the peer has to tell that it has arrived.
+    asks: bool,
+    sent: Instant,
+}
+
+/// What an echo tells.
+#[derive(Debug)]
+pub(crate) struct Learnt {
+    /// Messages of each class that nobody knew a carrier had.
+    pub(crate) carried: [u32; 3],
+    /// Frames that have not arrived, though later ones have.
+    pub(crate) lost: Vec<Kept>,
+}
+
+/// How long a peer may take to tell that something has arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    silence: Duration,
+    /// Where a frame may get lost, when to ask for one that has not.
+    probe: Option<Duration>,
+}
+
+/// What to do about what has not arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing, until then if there is anything to wait for.
+    Wait(Option<Instant>),
+    /// Ask whether anything arrives.
+    Probe,
+    /// Nothing arrives any more.
+    Silent,
+}
+
+impl Patience {
+    /// What conns of this kind ask for: 5 s of streams, which lose nothing while they live, and 2 s
+    /// of datagrams, in one data centre.
+    pub(crate) fn of(delivery: Delivery, timeouts: Timeouts) -> Self {
+        match delivery {
+            Delivery::Stream => Self { silence: timeouts.read, probe: None },
+            Delivery::Datagram => {
+                Self { silence: timeouts.read * 2 / 5, probe: Some(timeouts.read / 10) }
+            }
+        }
+    }
+}
+
+/// How much longer so many bytes may take than a few.
+pub(crate) fn more_for(bytes: usize) -> Duration {
+    Duration::from_secs(1).mul_f64(bytes as f64 / SLOWEST)
+}
+
+impl Kept {
+    pub(crate) fn new(lane: Lane, counter: u64, frame: Bytes, now: Instant) -> Self {
+        Self {
+            lane,
+            counter,
+            frame: Some(frame),
+            messages: [0; 3],
+            is_carried: false,
+            is_unopened: false,
+            is_again: false,
+            asks: false,
+            sent: now,
+        }
+    }
+
+    /// It has these payloads, and its peer has to tell if it `asks`.
+    pub(crate) fn with(mut self, payloads: &[Payload], asks: bool) -> Self {
+        for payload in payloads.iter().filter(|payload| payload.is_message()) {
+            self.messages[payload.class as usize] += 1;
+        }
+        self.asks = asks;
+        self
+    }
+
+    /// The same, to be sent now over another conn.
+    pub(crate) fn again(self, now: Instant) -> Self {
+        Self { asks: true, sent: now, is_again: true, is_unopened: false, ..self }
+    }
+}
+
+impl Trail {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            kept: VecDeque::new(),
+            bytes: 0,
+            fresh: 0,
+            arrived: None,
+            told: None,
+            probed: None,
+            highest: [0; 3],
+            last: now,
+        }
+    }
+
+    /// Notes that a frame is about to be sent.
+    pub(crate) fn sends(&mut self, frame: Kept) {
+        let highest = &mut self.highest[frame.lane as usize];
+        *highest = (*highest).max(frame.counter);
+        self.last = frame.sent;
+        self.bytes += frame.len();
+        self.fresh += 1;
+        self.kept.push_back(frame);
+        // What is not kept is believed to have arrived.
+        if MAX_KEPT < self.kept.len() {
+            self.drop_first();
+        }
+        let mut whole = self.kept.iter_mut();
+        while MAX_BYTES < self.bytes
+            && let Some(oldest) = whole.next()
+        {
+            self.bytes -= oldest.len();
+            oldest.frame = None;
+        }
+    }
+
+    fn drop_first(&mut self) {
+        self.bytes -= self.kept.pop_front().map_or(0, |first| first.len());
+    }
+
+    /// Whether everything that was sent in `lane` came before this counter.
+    pub(crate) fn is_before(&self, lane: Lane, counter: u64) -> bool {
+        self.highest[lane as usize] < counter
+    }
+
+    /// Notes that the carrier has taken everything; tells how many messages that it had not before.
+    pub(crate) fn carried(&mut self) -> [u32; 3] {
+        let mut messages = [0; 3];
+        let batch = self.kept.iter_mut().rev().take(std::mem::take(&mut self.fresh));
+        // What another conn has left behind may have been with a carrier before.
+        for kept in batch.filter(|kept| !kept.is_carried) {
+            kept.is_carried = true;
+            add(&mut messages, kept);
+        }
+        messages
+    }
+
+    /// Notes what has arrived.
+    pub(crate) fn learns(&mut self, echo: &Echo, patience: &Patience, now: Instant) -> Learnt {
+        let has_arrived = |kept: &Kept| kept.lane == echo.lane && echo.tells_of(kept.counter);
+        let latest = self.kept.iter().rfind(|kept| has_arrived(kept)).map(|kept| kept.sent);
+        self.arrived = self.arrived.max(latest);
+        let is_late = |kept: &Kept| {
+            let is_lossy = patience.probe.is_some();
+            is_lossy && Some(kept.sent) < self.arrived && patience.silence < now - kept.sent
+        };
+        let (mut carried, mut lost) = ([0; 3], Vec::new());
+        for kept in std::mem::take(&mut self.kept) {
+            if has_arrived(&kept) {
+                self.bytes -= kept.len();
+                // The peer may have the beginning of a batch before the carrier has its end.
+                if !kept.is_carried {
+                    add(&mut carried, &kept);
+                }
+            } else if is_late(&kept) {
+                self.bytes -= kept.len();
+                lost.push(kept);
+            } else {
+                self.kept.push_back(kept);
+            }
+        }
+        (self.told, self.probed) = (Some(now), None);
+        Learnt { carried, lost }
+    }
+
+    /// What is to be done at `now`.
+    pub(crate) fn next(&self, patience: &Patience, now: Instant) -> Next {
+        let is_open = |kept: &&Kept| kept.asks && self.arrived < Some(kept.sent);
+        let Some(oldest) = self.kept.iter().find(is_open) else { return Next::Wait(None) };
+        let since = Some(oldest.sent).max(self.told).unwrap_or(oldest.sent);
+        let silent = since + patience.silence + more_for(self.bytes);
+        if silent <= now {
+            return Next::Silent;
+        }
+        let Some(pause) = patience.probe else { return Next::Wait(Some(silent)) };
+        let probe = Some(since).max(self.probed).unwrap_or(since) + pause;
+        match probe <= now {
+            true => Next::Probe,
+            false => Next::Wait(Some(probe.min(silent))),
+        }
+    }
+
+    /// Whether the peer has told of anything so lately.
+    pub(crate) fn was_told_within(&self, time: Duration) -> bool {
+        self.told.is_some_and(|told| told.elapsed() <= time)
+    }
+
+    /// Notes that the peer was asked.
+    pub(crate) fn probes(&mut self, now: Instant) {
+        self.probed = Some(now);
+    }
+
+    /// Notes that the peer has got the frame that ends like this, and could not open it; tells
+    /// whether there is one. What was sent behind it has met the same, unless it was sent before.
+    pub(crate) fn was_unopened(&mut self, echo: &hello::Echo) -> bool {
+        let ends = |kept: &Kept| {
+            kept.frame.as_ref().and_then(|frame| hello::echo(frame)).as_ref() == Some(echo)
+        };
+        let from = self.kept.iter().position(ends);
+        let behind = self.kept.iter_mut().skip(from.unwrap_or(usize::MAX));
+        behind.for_each(|kept| kept.is_unopened = !kept.is_again);
+        from.is_some()
+    }
+
+    /// When something was sent that was no mere echo.
+    pub(crate) fn last(&self) -> Instant {
+        self.last
+    }
+
+    /// Everything that is left; the conn is gone.
+    pub(crate) fn leave(&mut self) -> VecDeque<Kept> {
+        self.bytes = 0;
+        std::mem::take(&mut self.kept)
+    }
+}
+
+impl Kept {
+    /// The payloads of the frame, if it is whole.
+    pub(crate) fn payloads(&self) -> Vec<Payload> {
+        let frame = self.frame.clone().and_then(|frame| Frame::parse(frame).ok());
+        frame.into_iter().flat_map(|frame| frame.payloads()).flatten().collect()
+    }
+
+    fn len(&self) -> usize {
+        self.frame.as_ref().map_or(0, Bytes::len)
+    }
+}
+
+fn add(messages: &mut [u32; 3], kept: &Kept) {
+    messages.iter_mut().zip(kept.messages).for_each(|(sum, more)| *sum += more);
+}
+
+/// Frames that are kept for one conn, and bytes of them. Of more, the oldest are believed to have
+/// arrived, or are kept without their bytes, and cannot be sent again.
+const MAX_KEPT: usize = 1024;
+const MAX_BYTES: usize = 4 << 20;
+/// Bytes a second of the slowest conn that is used for long messages.
+const SLOWEST: f64 = (1 << 20) as f64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Class;
+
+    const LANE: Lane = Lane::Urgent;
+
+    fn patience(delivery: Delivery) -> Patience {
+        Patience::of(delivery, Timeouts::lan())
+    }
+
+    fn kept(counter: u64, now: Instant) -> Kept {
+        let payload = Payload::message(Class::Gossip, "rumor");
+        Kept::new(LANE, counter, vec![counter as u8; 100].into(), now).with(&[payload], true)
+    }
+
+    fn echo(highest: u64, seen: u64) -> Echo {
+        Echo { lane: LANE, highest, seen }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_arrives_is_not_waited_for() {
+        let (mut now, patience) = (Instant::now(), patience(Delivery::Stream));
+        let mut trail = Trail::new(now);
+        assert_eq!(trail.next(&patience, now), Next::Wait(None));
+        (1..4).for_each(|counter| trail.sends(kept(counter, now)));
+        assert_eq!(trail.carried(), [0, 3, 0]);
+        assert_eq!(trail.carried(), [0, 0, 0], "counted once");
+        now += Duration::from_secs(4);
+        trail.sends(kept(4, now));
+        let learnt = trail.learns(&echo(4, 0b111), &patience, now);
+        assert_eq!((learnt.carried, learnt.lost.len()), ([0, 1, 0], 0));
+        assert_eq!(trail.next(&patience, now), Next::Wait(None));
+        assert!(trail.leave().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_tells_nothing_for_long_is_silent() {
+        let (start, patience) = (Instant::now(), patience(Delivery::Stream));
+        let mut trail = Trail::new(start);
+        trail.sends(kept(1, start));
+        trail.sends(kept(2, start + Duration::from_secs(3)));
+        let at = |seconds: u64| start + Duration::from_millis(seconds * 1000 + 10);
+        assert!(matches!(trail.next(&patience, at(4)), Next::Wait(Some(_))));
+        assert_eq!(trail.next(&patience, at(5)), Next::Silent);
+        trail.learns(&echo(1, 0), &patience, at(5));
+        assert!(matches!(trail.next(&patience, at(9)), Next::Wait(Some(_))), "it lives");
+        assert_eq!(trail.next(&patience, at(11)), Next::Silent);
+        assert_eq!(trail.leave().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn datagrams_are_asked_for_before_they_are_given_up() {
+        let (start, patience) = (Instant::now(), patience(Delivery::Datagram));
+        let mut trail = Trail::new(start);
+        trail.sends(kept(1, start));
+        let mut asked = Vec::new();
+        let mut now = start;
+        loop {
+            match trail.next(&patience, now) {
+                Next::Wait(Some(until)) => now = until,
+                Next::Wait(None) => panic!("something is open"),
+                Next::Probe => {
+                    asked.push((now - start).as_millis());
+                    trail.probes(now);
+                }
+                Next::Silent => break,
+            }
+        }
+        assert_eq!((&asked[..3], (now - start).as_millis()), (&[500, 1000, 1500][..], 2000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_datagram_that_later_ones_overtook_is_lost() {
+        let (start, patience) = (Instant::now(), patience(Delivery::Datagram));
+        let mut trail = Trail::new(start);
+        trail.sends(kept(1, start));
+        let later = start + Duration::from_secs(3);
+        trail.sends(kept(2, later));
+        trail.carried();
+        let learnt = trail.learns(&echo(2, 0), &patience, later);
+        assert_eq!((learnt.carried, learnt.lost.len()), ([0; 3], 1));
+        assert_eq!(trail.next(&patience, later), Next::Wait(None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_so_much_is_kept() {
+        let now = Instant::now();
+        let mut trail = Trail::new(now);
+        for counter in 1..=2 * MAX_KEPT as u64 {
+            trail.sends(Kept::new(LANE, counter, vec![0; 8 << 10].into(), now));
+            trail.carried();
+        }
+        let left = trail.leave();
+        let whole = left.iter().filter(|kept| kept.frame.is_some()).count();
+        assert_eq!((left.len(), whole), (MAX_KEPT, MAX_BYTES / (8 << 10)));
+        assert!(left.back().is_some_and(|youngest| youngest.frame.is_some()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_new_peer_could_not_open_is_known() {
+        let now = Instant::now();
+        let mut trail = Trail::new(now);
+        trail.sends(kept(1, now));
+        trail.sends(kept(2, now));
+        trail.sends(kept(3, now).again(now));
+        assert!(!trail.was_unopened(&[9; 16]));
+        assert!(trail.was_unopened(&[2; 16]));
+        let unopened: Vec<bool> = trail.leave().iter().map(|kept| kept.is_unopened).collect();
+        assert_eq!(unopened, [false, true, false], "the last may have been opened before");
+    }
+}
