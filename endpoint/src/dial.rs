@@ -6,7 +6,7 @@ use std::{
 };
 
 use rumormill_transport_api::{Addr, Delivery, Expect, Target, Transport};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     carriers::Latency,
@@ -19,41 +19,61 @@ use crate::{
     link::{Met, carry},
     outbox::Mark,
     peer::Peer,
+    route,
+    track::Track,
 };
 
-/// Carries what waits for a peer in a lane over conns that it dials, until nothing waits or no
-/// route leads there.
-pub(crate) async fn dial(hub: Arc<Hub>, peer: Arc<Peer>, lane: Lane) {
+/// What came of looking for a conn.
+enum Found {
+    Met(Box<Met>, Addr),
+    /// A conn of another kind carries what waits, or will.
+    StandIn,
+    Nobody,
+}
+
+/// Dials for `track` until there is a conn, and carries what waits for the peer over it; or until
+/// nothing waits, or no route leads there.
+pub(crate) async fn dial(hub: Arc<Hub>, peer: Arc<Peer>, track: Track) {
     let mut attempt = 0;
     hub.leave_alone(&peer).await;
     let mut waiting = peer.outbox.mark();
-    while !peer.has_link(lane) && peer.has_work(lane) {
+    while peer.waits_for(track) {
         let Some(pause) = hub.pause(attempt) else {
-            hub.give_up(&peer, lane, &waiting);
+            hub.give_up(&peer, track, &waiting);
             break;
         };
         wait(pause).await;
         waiting = peer.outbox.mark();
-        match first_route(&hub, &peer, lane).await {
-            Some(met) => {
-                attempt = 0;
-                let since = Instant::now();
-                carry(&hub, &Link::new(met.dialler), lane, met).await;
-                // Somebody who greets and then hangs up, again and again, must not be dialled
-                // without a pause.
-                if since.elapsed() < SETTLED && peer.has_work(lane) {
-                    peer.missed();
-                    hub.leave_alone(&peer).await;
-                }
+        match hub.find(&peer, track).await {
+            Found::Met(met, addr) => {
+                peer.with_tracks(|tracks| tracks.end_dialling(track));
+                return hub.carry_dialled(*met, addr, track).await;
             }
-            None => attempt += 1,
+            Found::StandIn => break,
+            Found::Nobody => attempt += 1,
         }
     }
-    peer.end_dialling(lane);
-    // Somebody may have sent after the last look, and found that somebody dials.
-    if peer.has_work(lane) && !peer.has_link(lane) {
-        hub.dial_for(&peer, lane);
+    peer.with_tracks(|tracks| tracks.end_dialling(track));
+    // Somebody may have sent after the last look, and found that somebody dials; or another track has
+    // to do it.
+    hub.dial_for_all(&peer);
+}
+
+/// Looks for a better way for `track` than the one that is used, as long as one is.
+pub(crate) async fn restore(hub: Arc<Hub>, peer: Arc<Peer>, track: Track) {
+    for attempt in 1.. {
+        let pause = route::again(attempt, &mut *hub.rng());
+        wait(pause).await;
+        let better = peer.better_routes(track);
+        if better.is_empty() || hub.is_closed() {
+            break;
+        }
+        if let Some((met, addr)) = hub.first_of(&better, &peer, track).await {
+            peer.with_tracks(|tracks| tracks.end_restoring(track));
+            return hub.carry_dialled(met, addr, track).await;
+        }
     }
+    peer.with_tracks(|tracks| tracks.end_restoring(track));
 }
 
 impl Hub {
@@ -76,13 +96,101 @@ impl Hub {
         let after = self.config.timeouts.dial;
         let timed_out = || Error::Timeout { addr: addr.clone(), after };
         let (carrier, since) = (self.ledger.carriers.carrier(addr.scheme()), Instant::now());
-        let conn = timeout(after, transport.dial(&target)).await.map_err(|_| timed_out())??;
+        let deadline = since + after;
+        let dialling = timeout_at(deadline, transport.dial(&target));
+        let conn = dialling.await.map_err(|_| timed_out())??;
         let dialled = Instant::now();
         carrier.took(Latency::Dial, dialled - since);
-        let met = greet::dialled(self, conn, addr, expected, lane).await?;
+        let met = greet::dialled(self, conn, addr, expected, lane, deadline).await?;
         carrier.took(Latency::Greeting, dialled.elapsed());
         add(&self.ledger.links.dialled, 1);
         Ok(met)
+    }
+
+    /// Tries the ways to a peer that are of the kind of `track`. If none is good, and there is
+    /// another kind, that stands in.
+    async fn find(self: &Arc<Self>, peer: &Arc<Peer>, track: Track) -> Found {
+        let now = Instant::now();
+        let up = peer.with_routes(|routes| routes.up(track.delivery(), now));
+        if up.is_empty() && self.stand_in(peer, track) {
+            return Found::StandIn;
+        }
+        let routes = match up.is_empty() {
+            true => peer.with_routes(|routes| routes.to_try(track.delivery(), now)),
+            false => up,
+        };
+        if let Some((met, addr)) = self.first_of(&routes, peer, track).await {
+            return Found::Met(Box::new(met), addr);
+        }
+        match self.stand_in(peer, track) {
+            true => Found::StandIn,
+            false => Found::Nobody,
+        }
+    }
+
+    /// Has another kind of conn stand in for `track`, if there is one or may be.
+    fn stand_in(self: &Arc<Self>, peer: &Arc<Peer>, track: Track) -> bool {
+        let other = track.other();
+        let now = Instant::now();
+        let may_be_dialled = peer.with_routes(|routes| {
+            let has_up = !routes.up(other.delivery(), now).is_empty();
+            has_up || (!routes.has(track.delivery()) && routes.has(other.delivery()))
+        });
+        let can = peer.with_tracks(|tracks| {
+            let is_there = tracks.links().next().is_some();
+            let can = is_there || (may_be_dialled && !tracks.is_barred(other));
+            if can {
+                tracks.bar(track);
+            }
+            can
+        });
+        if can {
+            self.restore_if_worse(peer, track);
+        }
+        can
+    }
+
+    /// Sees to it that somebody looks for a better way for `track`, if there may be one.
+    pub(crate) fn restore_if_worse(self: &Arc<Self>, peer: &Arc<Peer>, track: Track) {
+        let is_worse = !peer.better_routes(track).is_empty();
+        if is_worse && peer.with_tracks(|tracks| tracks.begin_restoring(track)) {
+            self.spawn(restore(self.clone(), peer.clone(), track));
+        }
+    }
+
+    /// The first of these ways that leads to the peer.
+    async fn first_of(
+        &self,
+        addrs: &[Addr],
+        peer: &Arc<Peer>,
+        track: Track,
+    ) -> Option<(Met, Addr)> {
+        for addr in addrs {
+            match self.meet(addr, Some(peer), track.greeting()).await {
+                Ok(met) => {
+                    peer.with_routes(|routes| routes.reached(addr, met.info.caps));
+                    return Some((met, addr.clone()));
+                }
+                Err(error) => {
+                    add(&self.ledger.links.failed_dials, 1);
+                    self.ledger.carriers.carrier(addr.scheme()).failed(&error);
+                    tracing::debug!(node = %peer.node, %addr, %error, "a route leads nowhere");
+                    let mut rng = self.rng();
+                    peer.with_routes(|routes| routes.missed(addr, Instant::now(), &mut *rng));
+                }
+            }
+        }
+        None
+    }
+
+    /// Carries what waits over a conn that was dialled for `track`.
+    async fn carry_dialled(self: &Arc<Self>, met: Met, addr: Addr, track: Track) {
+        let (peer, link) = (met.peer.clone(), Link::new(met.dialler, Some(addr)));
+        // A transport may have conns of both kinds.
+        if Track::of_conn(met.info.caps.delivery, track.greeting()) != track {
+            peer.with_tracks(|tracks| tracks.bar(track));
+        }
+        carry(self, &link, track.greeting(), met).await;
     }
 
     /// Waits as long as the peer is to be left alone.
@@ -106,28 +214,21 @@ impl Hub {
     }
 
     /// Drops what waited when the last attempt began. What came later has had none.
-    fn give_up(&self, peer: &Peer, lane: Lane, until: &Mark) {
+    fn give_up(&self, peer: &Peer, track: Track, until: &Mark) {
         peer.missed();
-        let mut waiting = Vec::new();
-        peer.outbox.take_until(lane, until, &mut waiting);
-        self.drop_all(peer, &waiting, Dropped::Unreachable);
-        self.lose_orphans(peer, lane);
+        let lanes: Vec<Lane> = peer.with_tracks(|tracks| {
+            let lanes = tracks.waiting_for(track).collect();
+            tracks.unbar();
+            lanes
+        });
+        for lane in lanes {
+            let mut waiting = Vec::new();
+            peer.outbox.take_until(lane, until, &mut waiting);
+            self.drop_all(peer, &waiting, Dropped::Unreachable);
+            self.lose_orphans(peer, lane);
+        }
         self.tell(Event::Unreachable(peer.node));
     }
-}
-
-async fn first_route(hub: &Hub, peer: &Arc<Peer>, lane: Lane) -> Option<Met> {
-    for addr in peer.routes() {
-        match hub.meet(&addr, Some(peer), lane).await {
-            Ok(met) => return Some(met),
-            Err(error) => {
-                add(&hub.ledger.links.failed_dials, 1);
-                hub.ledger.carriers.carrier(addr.scheme()).failed(&error);
-                tracing::debug!(node = %peer.node, %addr, %error, "a route leads nowhere");
-            }
-        }
-    }
-    None
 }
 
 /// The one place where an endpoint waits for time to pass, and for nothing else.
@@ -137,6 +238,3 @@ async fn wait(pause: Duration) {
         tokio::time::sleep(pause).await;
     }
 }
-
-/// A conn that lasts as long as this is taken for a good one.
-const SETTLED: Duration = Duration::from_secs(1);

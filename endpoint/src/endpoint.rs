@@ -116,7 +116,9 @@ impl Endpoint {
     /// # Errors
     /// [`Error::TooManyPeers`].
     pub fn learn(&self, node: NodeId, routes: Vec<Addr>) -> Result<(), Error> {
-        self.hub.peer_or_new(node, Vec::new)?.set_routes(routes);
+        let peer = self.hub.peer_or_new(node, Vec::new)?;
+        peer.set_routes(self.hub.routes(routes));
+        self.hub.dial_for_all(&peer);
         Ok(())
     }
 
@@ -137,9 +139,9 @@ impl Endpoint {
         let met = self.hub.meet(addr, None, Lane::Urgent).await?;
         let node = met.peer.node;
         if met.peer.routes().is_empty() {
-            met.peer.set_routes(vec![addr.clone().without_options()]);
+            met.peer.set_routes(self.hub.routes(vec![addr.clone().without_options()]));
         }
-        let (hub, link) = (self.hub.clone(), Link::new(met.dialler));
+        let (hub, link) = (self.hub.clone(), Link::new(met.dialler, Some(addr.clone())));
         self.hub.spawn(async move { carry(&hub, &link, Lane::Urgent, met).await });
         Ok(node)
     }
@@ -240,7 +242,7 @@ impl Endpoint {
         while let Ok(Some(_)) = timeout_at(until, tasks.join_next()).await {}
         tasks.shutdown().await;
         for peer in &peers {
-            for lane in [Lane::Urgent, Lane::Bulk] {
+            for lane in Lane::ALL {
                 self.hub.drop_waiting(peer, lane, Dropped::Closed);
             }
         }
@@ -297,7 +299,7 @@ async fn accept(hub: Arc<Hub>, accepting: Arc<Semaphore>, mut listener: AnyListe
 
 async fn receive(hub: &Arc<Hub>, conn: AnyConn) {
     match greet::accepted(hub, conn).await {
-        Some((lane, met)) => carry(hub, &Link::new(met.dialler), lane, met).await,
+        Some((lane, met)) => carry(hub, &Link::new(met.dialler, None), lane, met).await,
         None => add(&hub.ledger.links.ended, 1),
     }
 }

@@ -56,10 +56,11 @@ pub(crate) async fn dialled(
     addr: &Addr,
     expected: Option<&Arc<Peer>>,
     lane: Lane,
+    deadline: Instant,
 ) -> Result<Met, Error> {
     let after = hub.config.timeouts.dial;
     let mut door = Door::new(hub, conn, Some(addr.clone().without_options()));
-    let agreed = door.introduce(expected, lane, Instant::now() + after).await;
+    let agreed = door.introduce(expected, lane, deadline).await;
     let no_peer = |problem| Error::NoPeer { addr: addr.clone(), problem };
     match agreed {
         Ok(agreed) => Ok(door.met(agreed, None)),

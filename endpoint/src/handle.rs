@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rumormill_transport_api::NodeId;
+use rumormill_transport_api::{Addr, NodeId};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{echo::Heard, trail::Trail};
@@ -18,6 +18,8 @@ use crate::{echo::Heard, trail::Trail};
 #[derive(Debug)]
 pub(crate) struct Link {
     dialler: NodeId,
+    /// The way by which this node has dialled it.
+    route: Option<Addr>,
     state: AtomicU8,
     has_given_way: AtomicBool,
     changed: Notify,
@@ -33,10 +35,11 @@ pub(crate) const DRAINING: u8 = 1;
 pub(crate) const CUT: u8 = 2;
 
 impl Link {
-    pub(crate) fn new(dialler: NodeId) -> Arc<Self> {
+    pub(crate) fn new(dialler: NodeId, route: Option<Addr>) -> Arc<Self> {
         let now = Instant::now();
         Arc::new(Self {
             dialler,
+            route,
             state: AtomicU8::new(OPEN),
             has_given_way: AtomicBool::new(false),
             changed: Notify::new(),
@@ -50,6 +53,11 @@ impl Link {
     /// The node that has dialled it.
     pub(crate) fn dialler(&self) -> NodeId {
         self.dialler
+    }
+
+    /// The way by which this node has dialled it; `None` if the peer did.
+    pub(crate) fn route(&self) -> Option<&Addr> {
+        self.route.as_ref()
     }
 
     /// Has it closed once nothing waits for it.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
-use rumormill_identity::SecretKey;
+use rumormill_identity::{SIGNATURE, SecretKey};
 use rumormill_registry::Registry;
 use rumormill_transport_api::{Addr, AnyTransport, HostPort, Info, NodeId, Transport};
 use tokio::{
@@ -25,13 +25,14 @@ use crate::{
     crowd::Crowd,
     dial::dial,
     error::{Error, SendError},
-    frame::{Class, Kind, Lane, Payload},
+    frame::{Class, HEAD, Kind, Lane, PAYLOAD_HEAD, Payload},
     hello::{Challenge, CookieKey, Greeting, Hello, MAX_GREETING},
     inbox,
     ledger::{Dropped, Ledger, add},
     orphans::Orphan,
     peer::{Answered, Peer, Session},
     retry::RetryBudget,
+    route::Route,
     seal::{Cluster, Party},
     trail::Kept,
 };
@@ -167,9 +168,19 @@ impl Hub {
             return Err(Error::TooManyPeers { limit: self.config.max_peers });
         }
         let peer = self.enter(&mut peers, node);
-        peer.set_routes(routes());
+        peer.set_routes(self.routes(routes()));
         peer.want();
         Ok(peer)
+    }
+
+    /// What is known of these addresses.
+    pub(crate) fn routes(&self, addrs: Vec<Addr>) -> Vec<Route> {
+        let caps = |addr: &Addr| self.transport(addr).ok().map(|transport| transport.caps());
+        addrs
+            .into_iter()
+            .map(|addr| (caps(&addr), addr))
+            .map(|(caps, addr)| Route::new(addr, caps))
+            .collect()
     }
 
     /// The peer, which has come by itself and becomes known if there is room for strangers: half of
@@ -203,7 +214,7 @@ impl Hub {
             self.retire(session);
         }
         drop(peers);
-        for lane in [Lane::Urgent, Lane::Bulk] {
+        for lane in Lane::ALL {
             self.drop_waiting(&peer, lane, Dropped::Forgotten);
         }
         true
@@ -275,11 +286,11 @@ impl Hub {
         if self.is_closed() {
             return Err(SendError::Closed);
         }
-        let (len, max) = (payload.bytes.len(), self.config.max_message);
+        let peer = self.peer(node).ok_or(SendError::UnknownPeer)?;
+        let (len, max) = (payload.bytes.len(), self.longest(&peer));
         if max < len {
             return Err(SendError::TooLarge { len, max });
         }
-        let peer = self.peer(node).ok_or(SendError::UnknownPeer)?;
         let class = payload.class;
         let displaced = peer.outbox.push(payload).map_err(|_| SendError::Full)?;
         self.ledger.sent(class);
@@ -292,10 +303,17 @@ impl Hub {
         Ok(())
     }
 
+    /// The longest message that can be sent to `peer` by any way that is known.
+    fn longest(&self, peer: &Peer) -> usize {
+        let frame = peer.with_routes(|routes| routes.longest());
+        let message = frame.map(|frame| frame.saturating_sub(HEAD + PAYLOAD_HEAD + SIGNATURE));
+        message.unwrap_or(usize::MAX).min(self.config.max_message)
+    }
+
     /// Sees to it that there is a conn for `lane`, or somebody who tries.
     pub(crate) fn dial_for(self: &Arc<Self>, peer: &Arc<Peer>, lane: Lane) {
-        if peer.begin_dialling(lane) {
-            self.spawn(dial(self.clone(), peer.clone(), lane));
+        if let Some(track) = peer.begin_dialling(lane) {
+            self.spawn(dial(self.clone(), peer.clone(), track));
         }
     }
 
@@ -311,7 +329,12 @@ impl Hub {
         if !peer.is_connected() {
             self.tell(Event::Disconnected(peer.node));
         }
-        for lane in [Lane::Urgent, Lane::Bulk] {
+        self.dial_for_all(peer);
+    }
+
+    /// Sees to it that whatever waits for a peer has a conn, or somebody who tries.
+    pub(crate) fn dial_for_all(self: &Arc<Self>, peer: &Arc<Peer>) {
+        for lane in Lane::ALL {
             if peer.has_work(lane) {
                 self.dial_for(peer, lane);
             }
@@ -369,9 +392,8 @@ impl Hub {
     }
 
     pub(crate) fn lose_orphans(&self, peer: &Peer, lane: Lane) {
-        while let Some(orphan) = peer.orphans().next(&[lane]) {
-            self.lose(peer, &orphan.kept);
-        }
+        let orphans = peer.orphans().take(lane);
+        orphans.iter().for_each(|orphan| self.lose(peer, &orphan.kept));
     }
 
     pub(crate) fn add_listener(&self, addr: Addr) {

@@ -63,6 +63,8 @@ mod orphans;
 mod pump;
 mod read;
 mod request;
+mod route;
+mod track;
 mod trail;
 
 mod inbox;

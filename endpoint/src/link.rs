@@ -3,10 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use rumormill_transport_api::{
-    Addr, AnyReader, AnyWriter, Batch, Delivery, End, Info, NodeId, Proof,
-};
-use tokio::time::timeout;
+use rumormill_transport_api::{Addr, AnyReader, AnyWriter, Batch, End, Info, NodeId, Proof};
+use tokio::time::{Instant, timeout};
 
 use crate::{
     carriers::{Broken, Carrier, Opened},
@@ -19,6 +17,7 @@ use crate::{
     ledger::Rejected,
     peer::{Peer, Session},
     pump::Pump,
+    track::Track,
     trail::Patience,
 };
 
@@ -63,7 +62,7 @@ pub(crate) enum Ending {
     Broken(Broken),
 }
 
-/// Carries messages over `met` until it ends, for `lane`; over datagrams for both.
+/// Carries messages over `met`, whose dialer has proven itself in `lane`, until it ends.
 pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met) {
     let Met { peer, session, info, reader, writer, arrived, max_frame, late, .. } = met;
     let _place = met.place;
@@ -71,18 +70,15 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
         hub.ledger.rejected(Rejected::Crowded);
         return hub.ended(&peer);
     };
-    let lanes: &[Lane] = match info.caps.delivery {
-        Delivery::Stream => &[lane],
-        Delivery::Datagram => &[Lane::Urgent, Lane::Bulk],
-    };
-    let mut is_wanted = false;
-    for lane in lanes {
-        is_wanted |= peer.offer(*lane, link);
-    }
-    match is_wanted {
-        true => hub.connected(&peer),
+    let track = Track::of_conn(info.caps.delivery, lane);
+    match peer.offer(track, link) {
+        true => {
+            hub.connected(&peer);
+            hub.restore_if_worse(&peer, track);
+        }
         false => link.give_way(),
     }
+    let since = Instant::now();
     let via = Arc::new(info.remote.clone());
     let carrier = hub.ledger.carriers.carrier(via.scheme());
     let _active = carrier.open(match link.dialler() == hub.us.node {
@@ -93,7 +89,7 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
     let context = Context { hub, peer: &peer, session: &session, info: &info, link, via, carrier };
     let pump = Pump {
         context: &context,
-        lanes,
+        lane: track.lane(),
         max_frame,
         caps: info.caps,
         patience: Patience::of(info.caps.delivery, hub.config.timeouts),
@@ -106,10 +102,18 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
         // Nobody can say that it has arrived any more; the carrier has it.
         link.trail().leave();
     }
+    // Somebody who greets and then hangs up, again and again, must not be dialled without a pause.
+    if since.elapsed() < SETTLED && ending != Ending::Ours && !link.has_given_way() {
+        peer.missed();
+    }
     if let Ending::Broken(why) = ending {
         carrier.broke(why);
+        if let Some(addr) = link.route() {
+            let mut rng = hub.rng();
+            peer.with_routes(|routes| routes.missed(addr, Instant::now(), &mut *rng));
+        }
     }
-    peer.withdraw(link);
+    peer.with_tracks(|tracks| tracks.withdraw(link));
     drop(leaving);
     hub.ended(&peer);
 }
@@ -136,7 +140,7 @@ impl Context<'_> {
                     return heard;
                 }
                 // The peer says no more, but it listens until this side ends, too.
-                self.peer.withdraw(self.link);
+                self.peer.with_tracks(|tracks| tracks.withdraw(self.link));
                 self.link.drain();
                 return tokio::select! {
                     biased;
@@ -189,5 +193,7 @@ impl Drop for Leaving<'_> {
     }
 }
 
+/// A conn that lasts as long as this is taken for a good one.
+const SETTLED: Duration = Duration::from_secs(1);
 /// How long a conn without an end, which another one has replaced, is still read.
 const LINGER: Duration = Duration::from_secs(1);

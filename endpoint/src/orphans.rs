@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use crate::{
     frame::{Lane, Payload},
     peer::Session,
+    track::Lanes,
     trail::Kept,
 };
 
@@ -61,8 +62,13 @@ impl Orphans {
     }
 
     /// The oldest of these lanes.
-    pub(crate) fn next(&mut self, lanes: &[Lane]) -> Option<Orphan> {
-        self.pop(|orphan| lanes.contains(&orphan.kept.lane))
+    pub(crate) fn next(&mut self, lanes: Lanes) -> Option<Orphan> {
+        self.pop(|orphan| lanes.has(orphan.kept.lane))
+    }
+
+    /// All of one lane.
+    pub(crate) fn take(&mut self, lane: Lane) -> Vec<Orphan> {
+        std::iter::from_fn(|| self.pop(|orphan| orphan.kept.lane == lane)).collect()
     }
 
     fn pop(&mut self, is_it: impl Fn(&Orphan) -> bool) -> Option<Orphan> {

@@ -9,11 +9,12 @@ use tokio::sync::Notify;
 
 use crate::frame::{Class, Lane, Payload};
 
-/// The queues of one peer, one for each class. Pushing never waits.
+/// The queues of one peer: one for each class, and one for what is urgent and too long for packets.
+/// Pushing never waits.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    queues: Mutex<[Queue; 3]>,
-    ready: [Notify; 2],
+    queues: Mutex<[Queue; 4]>,
+    ready: [Notify; 3],
     limits: Limits,
 }
 
@@ -36,7 +37,7 @@ struct Queue {
 
 /// What waited at a moment: where each of its queues ended.
 #[derive(Debug)]
-pub(crate) struct Mark([u64; 3]);
+pub(crate) struct Mark([u64; 4]);
 
 /// The queue has no room, and what is in it is not given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +66,7 @@ impl Outbox {
             }
             displaced += 1;
         }
-        queue.cost += cost(&payload);
-        queue.waiting.push_back(payload);
+        queue.push(payload);
         drop(queues);
         self.ready[lane as usize].notify_one();
         Ok(displaced)
@@ -98,8 +98,8 @@ impl Outbox {
     pub(crate) fn take(&self, lane: Lane, bytes: usize, count: usize, into: &mut Vec<Payload>) {
         let mut taken = 0;
         let mut queues = self.lock();
-        for class in lane.classes() {
-            let queue = &mut queues[*class as usize];
+        for queue in queues_of(lane) {
+            let queue = &mut queues[*queue];
             while into.len() < count
                 && let Some(next) = queue.waiting.front()
                 && (into.is_empty() || taken + cost(next) <= bytes)
@@ -110,6 +110,31 @@ impl Outbox {
         }
     }
 
+    /// Moves what waits in front of [`Lane::Urgent`] and is longer than `longest` to
+    /// [`Lane::Heavy`]; tells whether there was anything, and adds what it displaced to `displaced`.
+    pub(crate) fn divert(&self, longest: usize, displaced: &mut Vec<Payload>) -> bool {
+        let mut queues = self.lock();
+        let mut has_diverted = false;
+        for queue in queues_of(Lane::Urgent) {
+            while queues[*queue].waiting.front().is_some_and(|next| longest < next.bytes.len())
+                && let Some(long) = queues[*queue].pop()
+            {
+                while !queues[HEAVY].has_room(&long, self.limits)
+                    && let Some(oldest) = queues[HEAVY].pop()
+                {
+                    displaced.push(oldest);
+                }
+                queues[HEAVY].push(long);
+                has_diverted = true;
+            }
+        }
+        drop(queues);
+        if has_diverted {
+            self.wake(Lane::Heavy);
+        }
+        has_diverted
+    }
+
     /// What waits now.
     pub(crate) fn mark(&self) -> Mark {
         Mark(self.lock().each_ref().map(|queue| queue.left + queue.waiting.len() as u64))
@@ -118,8 +143,8 @@ impl Outbox {
     /// Moves to `into` what waits in `lane` and did so already when `mark` was taken.
     pub(crate) fn take_until(&self, lane: Lane, mark: &Mark, into: &mut Vec<Payload>) {
         let mut queues = self.lock();
-        for class in lane.classes() {
-            let (queue, end) = (&mut queues[*class as usize], mark.0[*class as usize]);
+        for queue in queues_of(lane) {
+            let (queue, end) = (&mut queues[*queue], mark.0[*queue]);
             while queue.left < end
                 && let Some(payload) = queue.pop()
             {
@@ -131,10 +156,10 @@ impl Outbox {
     /// Whether nothing waits in `lane`.
     pub(crate) fn is_empty(&self, lane: Lane) -> bool {
         let queues = self.lock();
-        lane.classes().iter().all(|class| queues[*class as usize].waiting.is_empty())
+        queues_of(lane).iter().all(|queue| queues[*queue].waiting.is_empty())
     }
 
-    fn lock(&self) -> MutexGuard<'_, [Queue; 3]> {
+    fn lock(&self) -> MutexGuard<'_, [Queue; 4]> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -142,6 +167,11 @@ impl Outbox {
 impl Queue {
     fn has_room(&self, payload: &Payload, limits: Limits) -> bool {
         self.waiting.len() < limits.messages && self.cost + cost(payload) <= limits.bytes
+    }
+
+    fn push(&mut self, payload: Payload) {
+        self.cost += cost(&payload);
+        self.waiting.push_back(payload);
     }
 
     fn pop(&mut self) -> Option<Payload> {
@@ -152,10 +182,21 @@ impl Queue {
     }
 }
 
+/// Where what travels in `lane` waits, the most urgent first.
+fn queues_of(lane: Lane) -> &'static [usize] {
+    match lane {
+        Lane::Urgent => &[Class::Control as usize, Class::Gossip as usize],
+        Lane::Bulk => &[Class::Bulk as usize],
+        Lane::Heavy => &[HEAVY],
+    }
+}
+
 fn cost(payload: &Payload) -> usize {
     payload.bytes.len() + OVERHEAD
 }
 
+/// The place of the queue for what is urgent and too long for packets.
+const HEAVY: usize = 3;
 /// What a message takes beyond its bytes, so that empty ones are not free.
 const OVERHEAD: usize = 64;
 
@@ -218,6 +259,23 @@ mod tests {
         outbox.take_until(Lane::Urgent, &mark, &mut before);
         assert_eq!(before, ["b", "c"].map(|text| Payload::message(Class::Gossip, text)));
         assert_eq!(take(&outbox, Lane::Urgent, 999, 9), ["e", "d"]);
+    }
+
+    #[test]
+    fn what_is_too_long_for_packets_makes_way() {
+        let outbox = outbox();
+        for text in ["long one", "a", "long two", "b"] {
+            push(&outbox, Class::Gossip, text).ok();
+        }
+        push(&outbox, Class::Control, "long three").unwrap();
+        let mut displaced = Vec::new();
+        assert!(outbox.divert(5, &mut displaced));
+        assert_eq!(take(&outbox, Lane::Urgent, 1, 1), ["a"]);
+        assert!(outbox.divert(5, &mut displaced));
+        assert!(!outbox.divert(5, &mut displaced));
+        assert_eq!(take(&outbox, Lane::Urgent, 999, 9), ["b"]);
+        assert_eq!(take(&outbox, Lane::Heavy, 999, 9), ["long three", "long two"]);
+        assert!(displaced.is_empty() && outbox.is_empty(Lane::Heavy));
     }
 
     #[test]

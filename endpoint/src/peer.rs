@@ -21,7 +21,9 @@ use crate::{
     orphans::Orphans,
     outbox::{Limits, Outbox},
     retry::Retry,
+    route::{Route, Routes},
     seal::{Cluster, Opener, Party, Sealer},
+    track::{Track, Tracks},
 };
 
 /// One peer.
@@ -67,19 +69,13 @@ pub(crate) enum Answered {
 
 #[derive(Debug, Default)]
 struct State {
-    routes: Vec<Addr>,
+    routes: Routes,
     /// The session that the peer has proven to be in.
     session: Option<Arc<Session>>,
     /// The one that somebody at its address claims, and that we seal for until it is proven.
     candidate: Option<Arc<Session>>,
-    lanes: [LaneState; 2],
+    tracks: Tracks,
     is_forgotten: bool,
-}
-
-#[derive(Debug, Default)]
-struct LaneState {
-    current: Option<Arc<Link>>,
-    is_dialling: bool,
 }
 
 impl State {
@@ -114,11 +110,23 @@ impl Peer {
     }
 
     pub(crate) fn routes(&self) -> Vec<Addr> {
-        self.lock().routes.clone()
+        self.lock().routes.addrs()
     }
 
-    pub(crate) fn set_routes(&self, routes: Vec<Addr>) {
-        self.lock().routes = routes;
+    pub(crate) fn set_routes(&self, routes: Vec<Route>) {
+        let mut state = self.lock();
+        state.routes = state.routes.replaced_by(routes);
+        state.tracks.unbar();
+    }
+
+    /// Looks at the ways to it, or notes something about them.
+    pub(crate) fn with_routes<R>(&self, look: impl FnOnce(&mut Routes) -> R) -> R {
+        look(&mut self.lock().routes)
+    }
+
+    /// Looks at its conns, or changes something about them.
+    pub(crate) fn with_tracks<R>(&self, look: impl FnOnce(&mut Tracks) -> R) -> R {
+        look(&mut self.lock().tracks)
     }
 
     /// What conns have left behind.
@@ -138,7 +146,7 @@ impl Peer {
 
     /// Whether it has only come by itself, and nothing would be lost with it now.
     pub(crate) fn is_idle_stranger(&self) -> bool {
-        let is_idle = || [Lane::Urgent, Lane::Bulk].iter().all(|lane| !self.has_work(*lane));
+        let is_idle = || Lane::ALL.iter().all(|lane| !self.has_work(*lane));
         self.is_stranger() && !self.is_connected() && is_idle()
     }
 
@@ -157,7 +165,7 @@ impl Peer {
     /// Whether the peer has proven itself on a conn that is there.
     pub(crate) fn is_connected(&self) -> bool {
         let state = self.lock();
-        state.session.is_some() && state.lanes.iter().any(|lane| lane.current.is_some())
+        state.session.is_some() && state.tracks.links().next().is_some()
     }
 
     /// The session to seal for, when somebody claims to be this peer in the session of `theirs`:
@@ -194,8 +202,7 @@ impl Peer {
             before => {
                 let is_another = before.is_some();
                 if is_another {
-                    let links = state.lanes.iter_mut().filter_map(|lane| lane.current.take());
-                    links.for_each(|link| link.cut());
+                    state.tracks.clear().for_each(|link| link.cut());
                 }
                 state.session = Some(session.clone());
                 state.candidate = None;
@@ -204,66 +211,37 @@ impl Peer {
         })
     }
 
-    /// Makes `link` the one that carries `lane`, unless the one that is there has precedence; tells
-    /// whether it does.
-    ///
-    /// Both sides may dial at once. Then the conn stays that the node with the lower id has dialled,
-    /// and both sides come to the same conclusion. Of two that the same side has dialled the later
-    /// stays, since the earlier may be dead without anybody having noticed.
-    pub(crate) fn offer(&self, lane: Lane, link: &Arc<Link>) -> bool {
+    /// Makes `link` the one of `track`, if it has precedence; tells whether it does.
+    pub(crate) fn offer(&self, track: Track, link: &Arc<Link>) -> bool {
         let mut state = self.lock();
-        if state.is_forgotten {
-            return false;
-        }
-        let slot = &mut state.lanes[lane as usize].current;
-        if let Some(current) = slot
-            && current.dialler() < link.dialler()
-        {
-            return false;
-        }
-        if let Some(before) = slot.replace(link.clone())
-            && !Arc::ptr_eq(&before, link)
-        {
-            before.give_way();
-        }
-        drop(state);
-        self.outbox.wake(lane);
-        true
+        !state.is_forgotten && state.tracks.offer(track, link)
     }
 
-    /// Whether `link` is the one that carries `lane`.
-    pub(crate) fn carries(&self, lane: Lane, link: &Arc<Link>) -> bool {
+    /// What has to be dialled for `lane`, if anything; from then on it is under way.
+    pub(crate) fn begin_dialling(&self, lane: Lane) -> Option<Track> {
+        let mut state = self.lock();
+        if state.is_forgotten { None } else { state.tracks.begin_dialling(lane) }
+    }
+
+    /// The ways that are better for `track` than what carries its lane now: none where nothing does,
+    /// or the peer has chosen it.
+    pub(crate) fn better_routes(&self, track: Track) -> Vec<Addr> {
         let state = self.lock();
-        state.lanes[lane as usize]
-            .current
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, link))
-    }
-
-    /// Notes that `link` has ended.
-    pub(crate) fn withdraw(&self, link: &Arc<Link>) {
-        for lane in &mut self.lock().lanes {
-            lane.current.take_if(|current| Arc::ptr_eq(current, link));
+        if state.is_forgotten || !state.tracks.carries(track.lane()) {
+            return Vec::new();
         }
+        let current = match state.tracks.link(track) {
+            Some(link) if link.route().is_none() => return Vec::new(),
+            Some(link) => link.route(),
+            None => None,
+        };
+        state.routes.better_than(current, track.delivery())
     }
 
-    /// Whether somebody should dial for `lane`; from then on it is under way.
-    pub(crate) fn begin_dialling(&self, lane: Lane) -> bool {
-        let mut state = self.lock();
-        let is_forgotten = state.is_forgotten;
-        let lane = &mut state.lanes[lane as usize];
-        let shall = !is_forgotten && lane.current.is_none() && !lane.is_dialling;
-        lane.is_dialling |= shall;
-        shall
-    }
-
-    /// Whether there is a link for `lane`.
-    pub(crate) fn has_link(&self, lane: Lane) -> bool {
-        self.lock().lanes[lane as usize].current.is_some()
-    }
-
-    pub(crate) fn end_dialling(&self, lane: Lane) {
-        self.lock().lanes[lane as usize].is_dialling = false;
+    /// Whether something waits for `track` to be dialled.
+    pub(crate) fn waits_for(&self, track: Track) -> bool {
+        let waiting: Vec<Lane> = self.lock().tracks.waiting_for(track).collect();
+        waiting.into_iter().any(|lane| self.has_work(lane))
     }
 
     /// Whether nobody wants to know of the peer any more.
@@ -275,8 +253,7 @@ impl Peer {
     pub(crate) fn forget(&self) -> Option<Arc<Session>> {
         let mut state = self.lock();
         state.is_forgotten = true;
-        let links = state.lanes.iter_mut().filter_map(|lane| lane.current.take());
-        links.for_each(|link| link.cut());
+        state.tracks.clear().for_each(|link| link.cut());
         let session = state.session.take();
         state.candidate = None;
         drop(state);
@@ -287,7 +264,7 @@ impl Peer {
     /// Closes what carries messages, after what waits has been sent.
     pub(crate) fn drain(&self) {
         let state = self.lock();
-        state.lanes.iter().filter_map(|lane| lane.current.as_ref()).for_each(|link| link.drain());
+        state.tracks.links().for_each(|link| link.drain());
     }
 
     /// How long to leave the peer alone after it could not be reached, so that whoever keeps sending
@@ -341,7 +318,7 @@ impl Drop for AnotherConn<'_> {
     }
 }
 
-/// Conns of one peer; two are in use, and more only while others end.
+/// Conns of one peer; three are in use, and more only while others end.
 const MAX_CONNS: u32 = 16;
 /// The longest time that a peer is left alone.
 const COOL_DOWN: Duration = Duration::from_secs(1);

@@ -12,13 +12,15 @@ use crate::{
     ledger::Dropped,
     link::{Context, Ending},
     orphans::Orphan,
+    track::Lanes,
     trail::{Kept, Next, Patience, more_for},
 };
 
 /// The sending side of a conn.
 pub(crate) struct Pump<'a> {
     pub(crate) context: &'a Context<'a>,
-    pub(crate) lanes: &'a [Lane],
+    /// In which it says what belongs to none.
+    pub(crate) lane: Lane,
     /// The longest frame that both sides take.
     pub(crate) max_frame: usize,
     pub(crate) caps: Caps,
@@ -87,14 +89,15 @@ impl Pump<'_> {
     async fn wait(&self, next: Next) -> bool {
         let Context { hub, peer, link, .. } = self.context;
         // Whoever waits for a lane that it does not carry takes the news from the conn that does.
-        let carries = |lane| self.lanes.contains(&lane) && peer.carries(lane, link);
-        let (urgent, bulk) = (carries(Lane::Urgent), carries(Lane::Bulk));
+        let lanes = self.lanes();
+        let ready = |lane| peer.outbox.ready(lane);
         let changed = async {
             tokio::select! {
                 biased;
                 () = link.changed() => (),
-                () = peer.outbox.ready(Lane::Urgent), if urgent => (),
-                () = peer.outbox.ready(Lane::Bulk), if bulk => (),
+                () = ready(Lane::Urgent), if lanes.has(Lane::Urgent) => (),
+                () = ready(Lane::Heavy), if lanes.has(Lane::Heavy) => (),
+                () = ready(Lane::Bulk), if lanes.has(Lane::Bulk) => (),
             }
         };
         let idle = link.last() + hub.config.idle;
@@ -122,7 +125,7 @@ impl Pump<'_> {
         if !is_probe && !is_due && !is_filled {
             return;
         }
-        let lane = lane.unwrap_or(self.lanes[0]);
+        let lane = lane.unwrap_or(self.lane);
         let class = lane.classes()[0];
         if is_probe {
             self.payloads.push(Payload { class, kind: Kind::Probe, bytes: Bytes::new() });
@@ -150,10 +153,9 @@ impl Pump<'_> {
     /// Takes what other conns have left behind.
     fn adopt(&mut self, now: Instant) {
         let Context { peer, .. } = self.context;
+        let lanes = self.lanes();
         for _ in 0..MAX_ADOPTED {
-            let lanes = self.lanes.iter().copied();
-            let carried = lanes.filter(|lane| peer.carries(*lane, self.context.link));
-            let Some(orphan) = peer.orphans().next(&carried.collect::<Vec<_>>()) else { return };
+            let Some(orphan) = peer.orphans().next(lanes) else { return };
             self.send_again(orphan, now);
         }
         self.context.link.nudge();
@@ -181,19 +183,25 @@ impl Pump<'_> {
         }
     }
 
+    /// What it carries now.
+    fn lanes(&self) -> Lanes {
+        self.context.peer.with_tracks(|tracks| tracks.served_by(self.context.link))
+    }
+
     /// Takes what fits into one frame; tells of which lane.
     fn fill(&mut self) -> Option<Lane> {
-        let Context { peer, link, .. } = self.context;
-        for lane in self.lanes.iter().copied() {
-            if !peer.carries(lane, link) {
-                continue;
-            }
-            let most = match self.caps.delivery {
-                Delivery::Stream => FRAME,
-                Delivery::Datagram => self.caps.packet,
-            };
-            let room = most.min(self.max_frame).saturating_sub(HEAD + SIGNATURE);
+        let Context { peer, .. } = self.context;
+        let lanes = self.lanes();
+        let most = match self.caps.delivery {
+            Delivery::Stream => FRAME,
+            Delivery::Datagram => self.caps.packet,
+        };
+        let room = most.min(self.max_frame).saturating_sub(HEAD + SIGNATURE);
+        for lane in lanes.iter() {
             while self.payloads.is_empty() {
+                if lane == Lane::Urgent && self.is_lossy() && !lanes.has(Lane::Heavy) {
+                    self.divert(room.saturating_sub(PAYLOAD_HEAD));
+                }
                 peer.outbox.take(lane, room, MAX_PAYLOADS - 4, &mut self.payloads);
                 if self.payloads.is_empty() {
                     break;
@@ -205,6 +213,16 @@ impl Pump<'_> {
             }
         }
         None
+    }
+
+    /// Has what does not fit into a packet travel by a stream.
+    fn divert(&self, longest: usize) {
+        let Context { hub, peer, .. } = self.context;
+        let mut displaced = Vec::new();
+        if peer.outbox.divert(longest, &mut displaced) {
+            hub.drop_all(peer, &displaced, Dropped::Displaced);
+            hub.dial_for(peer, Lane::Heavy);
+        }
     }
 
     fn drop_what_is_longer(&mut self) {

@@ -125,10 +125,19 @@ async fn the_first_call_after_a_return_succeeds_in_memory() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_call_after_a_return_succeeds_over_datagrams() {
-    for outage in [20, 500, 5000] {
+    for outage in [20, 500, 2000] {
         let successes = successes(DATAGRAM, Retry::default(), outage, Question::Once).await;
         assert!(RESTARTS * 99 < successes * 100, "{successes} of {RESTARTS} within {outage} ms");
     }
+}
+
+#[tokio::test]
+async fn the_first_call_after_a_return_succeeds_over_udp() {
+    let retry = Retry { base: Duration::from_millis(5), ..Retry::default() };
+    // An answer of the network about an earlier datagram may end a conn after a question has left.
+    let question = Question::Idempotent;
+    let successes = successes("udp://127.0.0.1:0", retry, 20, question).await;
+    assert!(RESTARTS * 99 < successes * 100, "{successes} of {RESTARTS}");
 }
 
 #[tokio::test]

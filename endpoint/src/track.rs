@@ -1,0 +1,307 @@
+//! Which conn to a peer carries what.
+
+use std::sync::Arc;
+
+use rumormill_transport_api::Delivery;
+
+use crate::{frame::Lane, handle::Link};
+
+/// The conns that a peer has, each for its own lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Track {
+    /// Datagrams, for what is urgent and fits a packet.
+    Packets,
+    /// A stream, for what is urgent and does not.
+    Urgent,
+    /// A stream, for everything else.
+    Bulk,
+}
+
+/// The conns of one peer, and who looks for those that are not there.
+///
+/// A track that no route of its kind leads to is barred: another one stands in for it.
+#[derive(Debug, Default)]
+pub(crate) struct Tracks([State; 3]);
+
+#[derive(Debug, Default)]
+struct State {
+    current: Option<Arc<Link>>,
+    is_dialling: bool,
+    is_restoring: bool,
+    is_barred: bool,
+}
+
+/// Some of the lanes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lanes([bool; 3]);
+
+impl Track {
+    /// The one that carries `lane`, unless another stands in for it.
+    pub(crate) fn of(lane: Lane) -> Self {
+        match lane {
+            Lane::Urgent => Self::Packets,
+            Lane::Heavy => Self::Urgent,
+            Lane::Bulk => Self::Bulk,
+        }
+    }
+
+    /// The one that a conn is for whose dialer has proven itself in `lane`.
+    pub(crate) fn of_conn(delivery: Delivery, lane: Lane) -> Self {
+        match (delivery, lane) {
+            (Delivery::Datagram, _) => Self::Packets,
+            (Delivery::Stream, Lane::Urgent | Lane::Heavy) => Self::Urgent,
+            (Delivery::Stream, Lane::Bulk) => Self::Bulk,
+        }
+    }
+
+    /// The lane in which the dialer of such a conn proves itself.
+    pub(crate) fn greeting(self) -> Lane {
+        match self {
+            Self::Packets | Self::Urgent => Lane::Urgent,
+            Self::Bulk => Lane::Bulk,
+        }
+    }
+
+    /// The lane that it carries, whatever else it does.
+    pub(crate) fn lane(self) -> Lane {
+        match self {
+            Self::Packets => Lane::Urgent,
+            Self::Urgent => Lane::Heavy,
+            Self::Bulk => Lane::Bulk,
+        }
+    }
+
+    pub(crate) fn delivery(self) -> Delivery {
+        match self {
+            Self::Packets => Delivery::Datagram,
+            Self::Urgent | Self::Bulk => Delivery::Stream,
+        }
+    }
+
+    /// The one that is dialled in its place, over conns of the other kind.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Packets => Self::Urgent,
+            Self::Urgent | Self::Bulk => Self::Packets,
+        }
+    }
+
+    /// Those that stand in for it where they are there, the best first. Bulk comes between urgent
+    /// messages only where there is nothing else.
+    fn stand_ins(self) -> [Self; 2] {
+        match self {
+            Self::Packets => [Self::Urgent, Self::Bulk],
+            Self::Urgent => [Self::Bulk, Self::Packets],
+            Self::Bulk => [Self::Packets, Self::Urgent],
+        }
+    }
+}
+
+impl Lanes {
+    /// Those that it has, the most urgent first.
+    pub(crate) fn iter(self) -> impl Iterator<Item = Lane> {
+        let order = [Lane::Urgent, Lane::Heavy, Lane::Bulk];
+        order.into_iter().filter(move |lane| self.has(*lane))
+    }
+
+    pub(crate) fn has(self, lane: Lane) -> bool {
+        self.0[lane as usize]
+    }
+}
+
+impl Tracks {
+    /// The one that carries `lane` now.
+    fn carrier(&self, lane: Lane) -> Option<Track> {
+        let own = Track::of(lane);
+        let state = &self.0[own as usize];
+        if state.current.is_some() {
+            return Some(own);
+        }
+        let has_link = |track: &Track| self.0[*track as usize].current.is_some();
+        own.stand_ins().into_iter().find(has_link).filter(|_| state.is_barred)
+    }
+
+    /// Whether something carries `lane` now.
+    pub(crate) fn carries(&self, lane: Lane) -> bool {
+        self.carrier(lane).is_some()
+    }
+
+    /// What `link` carries now.
+    pub(crate) fn served_by(&self, link: &Arc<Link>) -> Lanes {
+        let mut lanes = Lanes::default();
+        for lane in Lane::ALL {
+            let current = self.carrier(lane).and_then(|track| self.link(track));
+            lanes.0[lane as usize] = current.is_some_and(|current| Arc::ptr_eq(current, link));
+        }
+        lanes
+    }
+
+    pub(crate) fn link(&self, track: Track) -> Option<&Arc<Link>> {
+        self.0[track as usize].current.as_ref()
+    }
+
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
+        self.0.iter().filter_map(|state| state.current.as_ref())
+    }
+
+    /// Takes all conns away.
+    pub(crate) fn clear(&mut self) -> impl Iterator<Item = Arc<Link>> {
+        self.0.iter_mut().filter_map(|state| state.current.take())
+    }
+
+    /// Makes `link` the one of `track`, unless the one that is there has precedence; tells whether it
+    /// does.
+    ///
+    /// Both sides may dial at once. Then the conn stays that the node with the lower id has dialled,
+    /// and both sides come to the same conclusion. Of two that the same side has dialled the later
+    /// stays, since the earlier may be dead without anybody having noticed, or lead a worse way.
+    pub(crate) fn offer(&mut self, track: Track, link: &Arc<Link>) -> bool {
+        let state = &mut self.0[track as usize];
+        if let Some(current) = &state.current
+            && current.dialler() < link.dialler()
+        {
+            return false;
+        }
+        if let Some(before) = state.current.replace(link.clone()) {
+            before.give_way();
+        }
+        state.is_barred = false;
+        self.nudge();
+        true
+    }
+
+    /// Notes that `link` has ended, or is about to.
+    pub(crate) fn withdraw(&mut self, link: &Arc<Link>) {
+        for state in &mut self.0 {
+            state.current.take_if(|current| Arc::ptr_eq(current, link));
+        }
+        self.nudge();
+    }
+
+    /// Has another track stand in.
+    pub(crate) fn bar(&mut self, track: Track) {
+        self.0[track as usize].is_barred = true;
+        self.nudge();
+    }
+
+    pub(crate) fn is_barred(&self, track: Track) -> bool {
+        self.0[track as usize].is_barred
+    }
+
+    /// Gives every track another chance.
+    pub(crate) fn unbar(&mut self) {
+        self.0.iter_mut().for_each(|state| state.is_barred = false);
+    }
+
+    /// The one that has to be dialled for `lane`, if nothing carries it and nobody does so; from then
+    /// on it is under way.
+    pub(crate) fn begin_dialling(&mut self, lane: Lane) -> Option<Track> {
+        if self.carries(lane) {
+            return None;
+        }
+        let track = self.dialled_for(lane);
+        let state = &mut self.0[track as usize];
+        let shall = state.current.is_none() && !state.is_dialling;
+        state.is_dialling |= shall;
+        shall.then_some(track)
+    }
+
+    pub(crate) fn end_dialling(&mut self, track: Track) {
+        self.0[track as usize].is_dialling = false;
+    }
+
+    /// Whether somebody should look for a better way; from then on it is under way.
+    pub(crate) fn begin_restoring(&mut self, track: Track) -> bool {
+        !std::mem::replace(&mut self.0[track as usize].is_restoring, true)
+    }
+
+    pub(crate) fn end_restoring(&mut self, track: Track) {
+        self.0[track as usize].is_restoring = false;
+    }
+
+    /// The lanes that wait for `track` to be dialled.
+    pub(crate) fn waiting_for(&self, track: Track) -> impl Iterator<Item = Lane> {
+        Lane::ALL
+            .into_iter()
+            .filter(move |lane| self.dialled_for(*lane) == track && !self.carries(*lane))
+    }
+
+    /// The track that is dialled for `lane`: its own, or one that is not barred.
+    fn dialled_for(&self, lane: Lane) -> Track {
+        let own = Track::of(lane);
+        let ways = [own, own.other(), own.other().other()];
+        ways.into_iter().find(|track| !self.is_barred(*track)).unwrap_or(own)
+    }
+
+    /// Has all conns look again at what they carry.
+    fn nudge(&self) {
+        self.links().for_each(|link| link.nudge());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rumormill_transport_api::NodeId;
+
+    use super::*;
+
+    fn link(dialler: u8) -> Arc<Link> {
+        Link::new(NodeId([dialler; 32]), None)
+    }
+
+    fn served(tracks: &Tracks, link: &Arc<Link>) -> Vec<Lane> {
+        tracks.served_by(link).iter().collect()
+    }
+
+    #[tokio::test]
+    async fn each_lane_has_its_own_conn_where_there_is_one() {
+        let (mut tracks, links) = (Tracks::default(), [link(1), link(1), link(1)]);
+        let all = [Track::Packets, Track::Urgent, Track::Bulk];
+        for (track, link) in all.iter().zip(&links) {
+            assert!(tracks.offer(*track, link));
+        }
+        let lanes = links.each_ref().map(|link| served(&tracks, link));
+        assert_eq!(lanes, [[Lane::Urgent], [Lane::Heavy], [Lane::Bulk]]);
+    }
+
+    #[tokio::test]
+    async fn others_stand_in_for_what_is_barred() {
+        let (mut tracks, packets) = (Tracks::default(), link(1));
+        tracks.offer(Track::Packets, &packets);
+        assert_eq!(served(&tracks, &packets), [Lane::Urgent], "a stream may still come");
+        assert_eq!(tracks.begin_dialling(Lane::Bulk), Some(Track::Bulk));
+        assert_eq!(tracks.begin_dialling(Lane::Bulk), None, "it is under way");
+        tracks.bar(Track::Bulk);
+        tracks.bar(Track::Urgent);
+        assert_eq!(served(&tracks, &packets), [Lane::Urgent, Lane::Heavy, Lane::Bulk]);
+        let bulk = link(1);
+        tracks.offer(Track::Bulk, &bulk);
+        assert_eq!(served(&tracks, &bulk), [Lane::Heavy, Lane::Bulk]);
+        assert_eq!(served(&tracks, &packets), [Lane::Urgent]);
+        tracks.withdraw(&packets);
+        assert_eq!(tracks.begin_dialling(Lane::Urgent), Some(Track::Packets));
+    }
+
+    #[tokio::test]
+    async fn a_barred_track_has_the_other_kind_dialled() {
+        let mut tracks = Tracks::default();
+        tracks.bar(Track::Packets);
+        assert_eq!(tracks.begin_dialling(Lane::Urgent), Some(Track::Urgent));
+        assert_eq!(tracks.waiting_for(Track::Urgent).count(), 2);
+        assert_eq!(tracks.waiting_for(Track::Packets).count(), 0);
+        let stream = link(1);
+        tracks.offer(Track::Urgent, &stream);
+        assert_eq!(served(&tracks, &stream), [Lane::Urgent, Lane::Heavy]);
+        assert_eq!(tracks.waiting_for(Track::Urgent).count(), 0);
+    }
+
+    #[tokio::test]
+    async fn both_sides_keep_the_same_of_two_conns() {
+        let (mut tracks, low, high) = (Tracks::default(), link(1), link(2));
+        assert!(tracks.offer(Track::Bulk, &high));
+        assert!(tracks.offer(Track::Bulk, &low));
+        assert!(high.has_given_way());
+        assert!(!tracks.offer(Track::Bulk, &high));
+        assert!(tracks.offer(Track::Bulk, &link(1)), "the later of the same dialer");
+    }
+}
