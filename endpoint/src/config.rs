@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rumormill_transport_api::Timeouts;
 
-use crate::{admission::Admission, clock::Clock, outbox::Limits, retry::Retry};
+use crate::{admission::Admission, clock::Clock, outbox::Limits, reach::Reach, retry::Retry};
 
 /// What an endpoint is told when it starts.
 #[derive(Clone, Debug)]
@@ -13,10 +13,13 @@ pub struct Config {
     /// The cluster's name. There is no default: two clusters that meet on recycled addresses must
     /// not become one.
     pub cluster: Box<str>,
-    /// Who may be a member.
+    /// Who may be a member, at first. [`Endpoint::set_admission`](crate::Endpoint::set_admission)
+    /// changes it; a ticket that expires ends its holder's conns by itself.
     pub admission: Admission,
     /// Why this node may be one: a signed [`Ticket`](crate::Ticket), or nothing.
     pub ticket: Bytes,
+    /// What is dialled when a record says that a peer is there.
+    pub reach: Reach,
     /// Which frames are signed.
     pub signing: Signing,
     /// Whether only carriers are used that encrypt, or that nobody outside of this machine can read.
@@ -25,8 +28,8 @@ pub struct Config {
     pub max_message: usize,
     /// How much may wait to be sent to one peer, in each class.
     pub outbox: Limits,
-    /// Messages of each class that may wait to be taken.
-    pub inbox: usize,
+    /// How much of each class may wait to be taken, of all peers together.
+    pub inbox: Limits,
     /// Peers that are known at once; one more is refused. Those who come by themselves get half of
     /// the places, and one without a conn gives way to the next.
     pub max_peers: usize,
@@ -65,11 +68,12 @@ impl Config {
             cluster: cluster.into(),
             admission,
             ticket: Bytes::new(),
+            reach: Reach::default(),
             signing: Signing::Always,
             confidential: false,
             max_message: 10 << 20,
             outbox: Limits { messages: 4096, bytes: 32 << 20 },
-            inbox: 4096,
+            inbox: Limits { messages: 4096, bytes: 64 << 20 },
             max_peers: 4096,
             max_accepted: 1000,
             timeouts: Timeouts::lan(),

@@ -34,7 +34,9 @@ pub(crate) struct Door<'a> {
 
 /// Why nobody was met. The conn is gone.
 pub(crate) enum Failure {
-    /// The carrier ended, or the peer said too little in time, or all has been said for now.
+    /// The carrier ended.
+    Ended,
+    /// The peer said too little in time, or all has been said for now.
     Silent,
     /// The peer said something that it must not.
     Rejected(Rejected),
@@ -111,7 +113,8 @@ impl<'a> Door<'a> {
         let mut batch: Batch = [saying].into_iter().collect();
         match timeout_at(deadline, self.writer.send(&mut batch)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Failure::Silent),
+            Ok(Err(_)) => Err(Failure::Ended),
+            Err(_) => Err(Failure::Silent),
         }
     }
 
@@ -121,7 +124,8 @@ impl<'a> Door<'a> {
             match timeout_at(deadline, self.reader.recv(&mut self.arrived)).await {
                 Ok(Ok(())) => (),
                 Ok(Err(_)) if !self.arrived.is_empty() => (),
-                Ok(Err(_)) | Err(_) => return Err(Failure::Silent),
+                Ok(Err(_)) => return Err(Failure::Ended),
+                Err(_) => return Err(Failure::Silent),
             }
         }
         let whole = self.arrived.remove(0);

@@ -25,6 +25,7 @@ use crate::{
     ledger::{Dropped, Ledger, Snapshot, add},
     link::carry,
     peer::Peer,
+    reach::Unallowed,
     request::ask,
 };
 
@@ -80,8 +81,8 @@ impl Endpoint {
         config: Config,
     ) -> Result<(Self, Inboxes), Error> {
         check(&config)?;
-        let (ledger, limit) = (Arc::new(Ledger::of(registry.schemes())), config.inbox);
-        let inbox = |class| inbox::inbox(class, limit, ledger.clone());
+        let (ledger, limits) = (Arc::new(Ledger::of(registry.schemes())), config.inbox);
+        let inbox = |class| inbox::inbox(class, limits, ledger.clone());
         let (control, gossip, bulk) =
             (inbox(Class::Control), inbox(Class::Gossip), inbox(Class::Bulk));
         let accepting = Arc::new(Semaphore::new(config.max_accepted));
@@ -120,6 +121,33 @@ impl Endpoint {
         peer.set_routes(self.hub.routes(routes));
         self.hub.dial_for_all(&peer);
         Ok(())
+    }
+
+    /// The same on somebody else's word, a record's: what [`Config::reach`] does not allow is left
+    /// out, and comes back with the reason.
+    ///
+    /// # Errors
+    /// [`Error::TooManyPeers`].
+    pub fn hear_of(
+        &self,
+        node: NodeId,
+        routes: Vec<Addr>,
+    ) -> Result<Vec<(Addr, Unallowed)>, Error> {
+        let (mut allowed, mut refused) = (Vec::new(), Vec::new());
+        for addr in routes {
+            match self.hub.may_dial(&addr) {
+                Ok(()) => allowed.push(addr),
+                Err(why) => refused.push((addr, why)),
+            }
+        }
+        self.learn(node, allowed)?;
+        Ok(refused)
+    }
+
+    /// Has other nodes be members from now on: a list that was changed, tickets of which some were
+    /// revoked. Those that are none any more are forgotten, and returned.
+    pub fn set_admission(&self, admission: Admission) -> Vec<NodeId> {
+        self.hub.set_admission(admission)
     }
 
     /// Ends all conns to a peer and drops what waits for it; tells whether it was known.
@@ -287,7 +315,7 @@ async fn accept(hub: Arc<Hub>, accepting: Arc<Semaphore>, mut listener: AnyListe
             () = hub.closed() => return,
             accepted = accept_next(&mut listener, &mut backoff) => accepted,
         };
-        let Ok(conn) = accepted else { return };
+        let Ok(conn) = accepted else { break };
         add(&hub.ledger.links.accepted, 1);
         let mine = hub.clone();
         hub.spawn(async move {
@@ -295,6 +323,7 @@ async fn accept(hub: Arc<Hub>, accepting: Arc<Semaphore>, mut listener: AnyListe
             receive(&mine, conn).await;
         });
     }
+    hub.remove_listener(listener.addr());
 }
 
 async fn receive(hub: &Arc<Hub>, conn: AnyConn) {

@@ -37,12 +37,15 @@ struct Agreed {
     dialler: NodeId,
     /// The longest frame that the peer takes.
     peer_max: u32,
+    /// When the peer's ticket does.
+    expires: Option<Instant>,
     late: Option<Late>,
 }
 
 /// A Hello that was answered.
 struct Offer {
     hello: Hello,
+    expires: Option<Instant>,
     session: Arc<Session>,
     answer: Bytes,
 }
@@ -65,6 +68,7 @@ pub(crate) async fn dialled(
     match agreed {
         Ok(agreed) => Ok(door.met(agreed, None)),
         Err(Failure::Silent) => Err(Error::Timeout { addr: addr.clone(), after }),
+        Err(Failure::Ended) => Err(no_peer(HUNG_UP)),
         Err(Failure::Denied(node, why)) => Err(Error::Denied { node, why }),
         Err(Failure::Forgotten) => Err(no_peer("it was forgotten meanwhile")),
         Err(Failure::NoRoom(error)) => Err(error),
@@ -94,7 +98,7 @@ pub(crate) async fn accepted(hub: &Hub, conn: AnyConn) -> Option<(Lane, Met)> {
             place.proven();
             return Some((agreed.lane, door.met(agreed, Some(place))));
         }
-        Err(Failure::Silent | Failure::Forgotten) => return None,
+        Err(Failure::Silent | Failure::Ended | Failure::Forgotten) => return None,
         Err(Failure::Denied(node, why)) => {
             tracing::debug!(%node, %why, from = %door.info.remote, "a peer was not admitted");
             Rejected::Denied
@@ -141,15 +145,15 @@ impl Door<'_> {
                 Greeting::Stale(_) => return rejected(Rejected::Unexpected),
             }
         };
-        self.check(&answer.claim)?;
+        let expires = self.check(&answer.claim)?;
         let theirs = answer.claim.party;
         check_expected(expected, theirs.node)?;
         let session = self.hub.session_for(theirs).ok_or(Failure::Rejected(Rejected::Forged))?;
         let shown = self.confirm(&session, lane, &answer.challenge);
         self.converse(shown, deadline, |_, whole| is_confirmed(&session, whole, &nonce)).await?;
-        let (peer, session) = self.take_in(session, expected)?;
+        let (peer, session) = self.take_in(session, expected, &answer.claim)?;
         let (dialler, peer_max) = (self.hub.us.node, answer.claim.max_frame);
-        Ok(Agreed { peer, session, lane, dialler, peer_max, late: None })
+        Ok(Agreed { peer, session, lane, dialler, peer_max, expires, late: None })
     }
 
     /// Whether a greeting is for a dialer that has drawn this nonce.
@@ -233,13 +237,13 @@ impl Door<'_> {
         if let Some(offer) = offered.as_ref().filter(|offer| offer.hello.nonce == hello.nonce) {
             return self.say(offer.answer.clone(), deadline).await;
         }
-        self.check(&hello.claim)?;
+        let expires = self.check(&hello.claim)?;
         let session = self.hub.session_of(hello.claim.party);
         let session = session.ok_or(Failure::Rejected(Rejected::Forged))?;
         let (claim, nonce, challenge) = (self.claim(), hello.nonce, *challenge);
         let answer = Greeting::Answer(Answer { claim, nonce, challenge }).encode(0);
         self.say(answer.clone(), deadline).await?;
-        *offered = Some(Offer { hello, session, answer });
+        *offered = Some(Offer { hello, expires, session, answer });
         Ok(())
     }
 
@@ -251,16 +255,17 @@ impl Door<'_> {
         expected: Option<&Arc<Peer>>,
         deadline: Instant,
     ) -> Outcome<Agreed> {
-        let Some(Offer { hello, session, .. }) = offered else { return Err(Failure::Silent) };
+        let Some(offer) = offered else { return Err(Failure::Silent) };
+        let Offer { hello, expires, session, .. } = offer;
         check_expected(expected, session.theirs.node)?;
-        let (peer, session) = self.take_in(session, expected)?;
+        let (peer, session) = self.take_in(session, expected, &hello.claim)?;
         let shown = self.confirm(&session, frame.lane, &hello.nonce);
         self.say(shown.clone(), deadline).await?;
         let (hello, peer_max) = (hello.nonce, hello.claim.max_frame);
         let confirm = frame.whole().clone();
         let late = self.is_lossy().then_some(Late { hello, confirm, shown });
         let (lane, dialler) = (frame.lane, peer.node);
-        Ok(Agreed { peer, session, lane, dialler, peer_max, late })
+        Ok(Agreed { peer, session, lane, dialler, peer_max, expires, late })
     }
 
     /// Makes the peer, which has proven itself, a known one.
@@ -268,6 +273,7 @@ impl Door<'_> {
         &self,
         session: Arc<Session>,
         expected: Option<&Arc<Peer>>,
+        claim: &Claim,
     ) -> Outcome<(Arc<Peer>, Arc<Session>)> {
         let node = session.theirs.node;
         let peer = match (expected, &self.dialled) {
@@ -277,11 +283,12 @@ impl Door<'_> {
         };
         let peer = peer.map_err(Failure::NoRoom)?;
         let session = self.hub.adopt(&peer, session).ok_or(Failure::Forgotten)?;
+        peer.shows(claim.ticket.clone());
         Ok((peer, session))
     }
 
-    /// What has to be right before anything that a peer claims is considered.
-    fn check(&self, claim: &Claim) -> Outcome<()> {
+    /// What has to be right before anything that a peer claims is considered; tells until when.
+    fn check(&self, claim: &Claim) -> Outcome<Option<Instant>> {
         let node = claim.party.node;
         if claim.cluster != self.hub.cluster.mark() {
             return rejected(Rejected::Cluster);
@@ -294,9 +301,7 @@ impl Door<'_> {
         {
             return rejected(Rejected::Unproven);
         }
-        let Hub { config, cluster, .. } = self.hub;
-        let admitted = config.admission.admit(cluster, node, &claim.ticket, config.clock.seconds());
-        admitted.map(drop).map_err(|why| Failure::Denied(node, why))
+        self.hub.admit(node, &claim.ticket).map_err(|why| Failure::Denied(node, why))
     }
 
     fn claim(&self) -> Claim {
@@ -325,11 +330,24 @@ impl Door<'_> {
 
     fn met(self, agreed: Agreed, place: Option<Place>) -> Met {
         let Self { info, reader, writer, mut early, arrived, .. } = self;
-        let Agreed { peer, session, dialler, peer_max, late, .. } = agreed;
+        let Agreed { peer, session, dialler, peer_max, expires, late, .. } = agreed;
         let Caps { max_message, .. } = info.caps;
         let max_frame = max_message.min(usize::try_from(peer_max).unwrap_or(usize::MAX));
         early.extend(arrived);
-        Met { peer, session, dialler, info, reader, writer, arrived: early, max_frame, late, place }
+        let arrived = early;
+        Met {
+            peer,
+            session,
+            dialler,
+            info,
+            reader,
+            writer,
+            arrived,
+            max_frame,
+            expires,
+            late,
+            place,
+        }
     }
 }
 
@@ -353,6 +371,9 @@ fn is_confirmed(session: &Session, whole: &Bytes, nonce: &Nonce) -> Outcome<bool
     confirms(session, &frame, nonce)
 }
 
+/// What a listener that hangs up may have meant. It does not say.
+const HUNG_UP: &str =
+    "it hung up: it may be of another cluster, or not admit this node, or be full";
 /// How long a dialer may take to prove itself.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Greetings that a dialer says in answer to others.

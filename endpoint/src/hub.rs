@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
@@ -18,9 +19,11 @@ use tokio::{
     runtime::Handle,
     sync::{broadcast, watch},
     task::JoinSet,
+    time::Instant,
 };
 
 use crate::{
+    admission::{Admission, Denied},
     config::Config,
     crowd::Crowd,
     dial::dial,
@@ -31,6 +34,7 @@ use crate::{
     ledger::{Dropped, Ledger, add},
     orphans::Orphan,
     peer::{Answered, Peer, Session},
+    reach::Unallowed,
     retry::RetryBudget,
     route::Route,
     seal::{Cluster, Party},
@@ -40,6 +44,7 @@ use crate::{
 /// What all tasks of an endpoint share.
 pub(crate) struct Hub {
     pub(crate) config: Config,
+    admission: RwLock<Admission>,
     pub(crate) key: SecretKey,
     pub(crate) us: Party,
     pub(crate) cluster: Cluster,
@@ -73,6 +78,7 @@ impl Hub {
             us: Party { node: key.node(), session: rng.next_u64() },
             cluster: Cluster::named(&config.cluster),
             crowd: Crowd::of(config.max_accepted),
+            admission: RwLock::new(config.admission.clone()),
             config,
             key,
             ledger,
@@ -262,6 +268,26 @@ impl Hub {
         Some(session)
     }
 
+    /// Whether a node may be a member, and until when.
+    pub(crate) fn admit(&self, node: NodeId, ticket: &[u8]) -> Result<Option<Instant>, Denied> {
+        let admission = self.admission.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let now = self.config.clock.seconds();
+        let ticket = admission.admit(&self.cluster, node, ticket, now)?;
+        let rest = ticket.map(|ticket| ticket.not_after.saturating_sub(now).saturating_add(1));
+        // What is too far away for the clock is never.
+        Ok(rest.and_then(|rest| Instant::now().checked_add(Duration::from_secs(rest.min(DECADE)))))
+    }
+
+    /// Has other nodes be members from now on, and forgets those that are none any more.
+    pub(crate) fn set_admission(&self, admission: Admission) -> Vec<NodeId> {
+        *self.admission.write().unwrap_or_else(PoisonError::into_inner) = admission;
+        let is_denied = |peer: &Arc<Peer>| {
+            peer.ticket().is_some_and(|ticket| self.admit(peer.node, &ticket).is_err())
+        };
+        let denied = self.peers().into_iter().filter(is_denied).map(|peer| peer.node);
+        denied.filter(|node| self.forget(*node)).collect()
+    }
+
     /// What to answer to a Hello over datagrams whose source is not shown to be real; `None` if it
     /// is.
     pub(crate) fn challenge(&self, info: &Info, hello: &Hello, len: usize) -> Option<Greeting> {
@@ -400,6 +426,20 @@ impl Hub {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(addr);
     }
 
+    pub(crate) fn remove_listener(&self, addr: &Addr) {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| listener != addr);
+    }
+
+    /// Whether an address that a record tells may be dialled. Of one that no transport here can use
+    /// nothing is known, and nothing will be dialled.
+    pub(crate) fn may_dial(&self, addr: &Addr) -> Result<(), Unallowed> {
+        match self.transport(addr) {
+            Ok(transport) => self.config.reach.allows(addr, &transport.caps()),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// A listener whose socket dials can use, so that peers see the address that they would dial.
     pub(crate) fn listener_of(&self, scheme: &str) -> Option<Addr> {
         let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
@@ -424,5 +464,7 @@ pub enum Event {
     Unreachable(NodeId),
 }
 
+/// Seconds after which a timer may fire for nothing.
+const DECADE: u64 = 10 * 365 * 24 * 3600;
 /// Events that may wait for whoever is slow to take them; of more, the oldest go.
 const EVENTS: usize = 1024;

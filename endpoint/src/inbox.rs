@@ -9,7 +9,11 @@ use bytes::Bytes;
 use rumormill_transport_api::{Addr, NodeId};
 use tokio::sync::Notify;
 
-use crate::{frame::Class, ledger::Ledger};
+use crate::{
+    frame::Class,
+    ledger::Ledger,
+    outbox::{Limits, OVERHEAD},
+};
 
 /// A message, and who has verifiably sent it.
 #[derive(Clone, Debug)]
@@ -35,23 +39,24 @@ pub(crate) struct Box {
     waiting: Mutex<Waiting>,
     arrived: Notify,
     taken: Notify,
-    limit: usize,
+    limits: Limits,
     ledger: Arc<Ledger>,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     messages: VecDeque<Message>,
+    bytes: usize,
     is_closed: bool,
 }
 
-pub(crate) fn inbox(class: Class, limit: usize, ledger: Arc<Ledger>) -> (Arc<Box>, Inbox) {
+pub(crate) fn inbox(class: Class, limits: Limits, ledger: Arc<Ledger>) -> (Arc<Box>, Inbox) {
     let shared = Arc::new(Box {
         class,
         waiting: Mutex::default(),
         arrived: Notify::new(),
         taken: Notify::new(),
-        limit: limit.max(1),
+        limits,
         ledger,
     });
     (shared.clone(), Inbox(shared))
@@ -62,7 +67,7 @@ impl Inbox {
     ///
     /// Cancel-safe: a message leaves the queue in the poll that returns it.
     pub async fn recv(&mut self) -> Option<Message> {
-        self.recv_by(VecDeque::pop_front).await
+        self.recv_by(Waiting::pop).await
     }
 
     /// Waits for messages, and appends all that are there to `into`; tells how many. `None` as for
@@ -70,25 +75,23 @@ impl Inbox {
     ///
     /// Cancel-safe: messages leave the queue in the poll that returns.
     pub async fn recv_many(&mut self, into: &mut Vec<Message>) -> Option<usize> {
-        self.recv_by(|messages| {
-            let count = messages.len();
-            into.extend(messages.drain(..));
+        self.recv_by(|waiting| {
+            let count = waiting.messages.len();
+            waiting.bytes = 0;
+            into.extend(waiting.messages.drain(..));
             Some(count)
         })
         .await
     }
 
     /// Waits until something is there, and takes it by `take`.
-    async fn recv_by<T>(
-        &mut self,
-        mut take: impl FnMut(&mut VecDeque<Message>) -> Option<T>,
-    ) -> Option<T> {
+    async fn recv_by<T>(&mut self, mut take: impl FnMut(&mut Waiting) -> Option<T>) -> Option<T> {
         loop {
             {
                 let mut waiting = self.0.lock();
                 if !waiting.messages.is_empty() {
                     self.0.taken.notify_one();
-                    return take(&mut waiting.messages);
+                    return take(&mut waiting);
                 }
                 if waiting.is_closed {
                     return None;
@@ -130,17 +133,23 @@ impl Box {
             messages.clear();
             return true;
         }
-        if self.class != Class::Bulk {
-            let total = waiting.messages.len() + messages.len();
-            let (most, before) = (total.saturating_sub(self.limit), waiting.messages.len());
-            waiting.messages.drain(..most.min(before));
-            self.ledger.overflowed(self.class, most.min(before) as u64);
+        let (mut count, mut overflowed) = (0, 0);
+        while let Some(next) = messages.front() {
+            if !waiting.has_room(next, self.limits) {
+                let is_worth_less = self.class != Class::Bulk && waiting.pop().is_some();
+                if !is_worth_less {
+                    break;
+                }
+                overflowed += 1;
+                continue;
+            }
+            waiting.bytes += cost(next);
+            waiting.messages.extend(messages.pop_front());
+            count += 1;
         }
-        let room = self.limit - waiting.messages.len();
-        let count = room.min(messages.len());
-        waiting.messages.extend(messages.drain(..count));
+        self.ledger.overflowed(self.class, overflowed);
         drop(waiting);
-        self.ledger.delivered(self.class, count as u64);
+        self.ledger.delivered(self.class, count);
         if 0 < count {
             self.arrived.notify_one();
         }
@@ -156,6 +165,24 @@ impl Box {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Waiting {
+    /// Whether there is room for one more; one is taken however long it is.
+    fn has_room(&self, message: &Message, limits: Limits) -> bool {
+        let fits = self.bytes + cost(message) <= limits.bytes;
+        self.messages.is_empty() || (self.messages.len() < limits.messages && fits)
+    }
+
+    fn pop(&mut self) -> Option<Message> {
+        let message = self.messages.pop_front()?;
+        self.bytes -= cost(&message);
+        Some(message)
+    }
+}
+
+fn cost(message: &Message) -> usize {
+    message.bytes.len() + OVERHEAD
 }
 
 /// Messages that have not got into an inbox; if they never do, they are counted.
@@ -183,10 +210,28 @@ mod tests {
         std::iter::repeat_n(message, count).collect()
     }
 
+    fn limits(messages: usize, bytes: usize) -> Limits {
+        Limits { messages, bytes }
+    }
+
+    #[tokio::test]
+    async fn bytes_are_bounded_too() {
+        let ledger = Arc::new(Ledger::default());
+        let (shared, mut inbox) = inbox(Class::Gossip, limits(99, 3 * OVERHEAD), ledger.clone());
+        shared.put(&mut messages(5)).await;
+        let gossip = ledger.snapshot().class(Class::Gossip).clone();
+        assert_eq!((gossip.delivered, gossip.overflowed), (5, 2), "the oldest gave way");
+        let mut long = messages(1);
+        long[0].bytes = vec![0; 9999].into();
+        shared.put(&mut long).await;
+        assert_eq!(inbox.recv().await.map(|message| message.bytes.len()), Some(9999));
+        assert_eq!(inbox.0.lock().bytes, 0);
+    }
+
     #[tokio::test]
     async fn what_waits_when_its_conn_ends_is_counted() {
         let ledger = Arc::new(Ledger::default());
-        let (shared, mut inbox) = inbox(Class::Bulk, 2, ledger.clone());
+        let (shared, mut inbox) = inbox(Class::Bulk, limits(2, 9999), ledger.clone());
         let mut five = messages(5);
         {
             let mut putting = std::pin::pin!(shared.put(&mut five));

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use rumormill_transport_api::{Addr, AnyReader, AnyWriter, Batch, End, Info, NodeId, Proof};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
     carriers::{Broken, Carrier, Opened},
@@ -34,6 +34,8 @@ pub(crate) struct Met {
     pub(crate) arrived: Vec<Bytes>,
     /// The longest frame that both sides take.
     pub(crate) max_frame: usize,
+    /// When its peer may be a member no longer.
+    pub(crate) expires: Option<Instant>,
     pub(crate) late: Option<Late>,
     /// What it takes up of what is accepted, if it was.
     pub(crate) place: Option<Place>,
@@ -65,7 +67,7 @@ pub(crate) enum Ending {
 /// Carries messages over `met`, whose dialer has proven itself in `lane`, until it ends.
 pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met) {
     let Met { peer, session, info, reader, writer, arrived, max_frame, late, .. } = met;
-    let _place = met.place;
+    let (_place, expires) = (met.place, met.expires);
     let Some(_counted) = peer.another_conn() else {
         hub.ledger.rejected(Rejected::Crowded);
         return hub.ended(&peer);
@@ -97,7 +99,12 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
         memory: BytesMut::new(),
         payloads: Vec::new(),
     };
-    let ending = context.run(pump, (reader, writer), Ear::new(&info, late), arrived).await;
+    let ending = tokio::select! {
+        biased;
+        () = link.is_cut() => Ending::Ours,
+        () = passed(expires) => Ending::Ours,
+        ending = context.run(pump, (reader, writer), Ear::new(&info, late), arrived) => ending,
+    };
     if hub.is_closed() && ending == Ending::Clean && info.caps.end == End::None {
         // Nobody can say that it has arrived any more; the carrier has it.
         link.trail().leave();
@@ -131,7 +138,6 @@ impl Context<'_> {
         let mut pumping = std::pin::pin!(pump.run(&mut writer));
         tokio::select! {
             biased;
-            () = self.link.is_cut() => return Ending::Ours,
             sent = &mut pumping => if sent != Ending::Clean {
                 return sent;
             },
@@ -142,11 +148,7 @@ impl Context<'_> {
                 // The peer says no more, but it listens until this side ends, too.
                 self.peer.with_tracks(|tracks| tracks.withdraw(self.link));
                 self.link.drain();
-                return tokio::select! {
-                    biased;
-                    () = self.link.is_cut() => Ending::Ours,
-                    sent = pumping => sent,
-                };
+                return pumping.await;
             }
         }
         // The other side reads what is left, and then ends as well, where there is an end.
@@ -155,14 +157,10 @@ impl Context<'_> {
             End::None => LINGER,
             End::Half | End::Whole => self.hub.config.timeouts.read,
         };
-        tokio::select! {
-            biased;
-            () = self.link.is_cut() => Ending::Ours,
-            heard = timeout(rest, reading) => match (heard, self.info.caps.end) {
-                (Ok(heard), _) => heard,
-                (Err(_), End::None) => Ending::Clean,
-                (Err(_), End::Half | End::Whole) => Ending::Broken(Broken::Silent),
-            },
+        match (timeout(rest, reading).await, self.info.caps.end) {
+            (Ok(heard), _) => heard,
+            (Err(_), End::None) => Ending::Clean,
+            (Err(_), End::Half | End::Whole) => Ending::Broken(Broken::Silent),
         }
     }
 
@@ -171,6 +169,14 @@ impl Context<'_> {
         self.hub.config.signing == Signing::UnlessSecure
             && !self.info.early
             && self.info.proof == Some(Proof::Node(self.peer.node))
+    }
+}
+
+/// Waits for a moment that may never come.
+async fn passed(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

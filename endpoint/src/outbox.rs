@@ -198,7 +198,7 @@ fn cost(payload: &Payload) -> usize {
 /// The place of the queue for what is urgent and too long for packets.
 const HEAVY: usize = 3;
 /// What a message takes beyond its bytes, so that empty ones are not free.
-const OVERHEAD: usize = 64;
+pub(crate) const OVERHEAD: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -75,6 +75,8 @@ struct State {
     /// The one that somebody at its address claims, and that we seal for until it is proven.
     candidate: Option<Arc<Session>>,
     tracks: Tracks,
+    /// Why it may be a member, as it has shown last.
+    ticket: Bytes,
     is_forgotten: bool,
 }
 
@@ -160,6 +162,17 @@ impl Peer {
         let before = self.conns.fetch_add(1, Relaxed);
         let counted = AnotherConn(self);
         (before < MAX_CONNS).then_some(counted)
+    }
+
+    /// Notes why it may be a member.
+    pub(crate) fn shows(&self, ticket: Bytes) {
+        self.lock().ticket = ticket;
+    }
+
+    /// Why it may be a member; `None` if it has never proven itself.
+    pub(crate) fn ticket(&self) -> Option<Bytes> {
+        let state = self.lock();
+        state.session.as_ref().map(|_| state.ticket.clone())
     }
 
     /// Whether the peer has proven itself on a conn that is there.

@@ -4,13 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rumormill_endpoint::{
-    Admission, Class, Config, Dropped, Endpoint, Error, Inboxes, Rejected, RequestError, SendError,
-    Unopened,
+    Admission, Class, Clock, Config, Dropped, Endpoint, Error, Event, Inboxes, Rejected,
+    RequestError, Revocations, SendError, Ticket, Tickets, Unopened, seal::Cluster,
 };
-use rumormill_identity::SecretKey;
+use rumormill_identity::{PublicKey, SecretKey};
 use rumormill_registry::Registry;
 use rumormill_transport_api::{Addr, Context};
 use rumormill_transport_mem::{Link, Network};
+use tokio::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -161,6 +162,55 @@ async fn a_peer_that_starts_again_is_met_again() {
             let Ok(b) = Arc::try_unwrap(b) else { panic!("it is held elsewhere") };
             b.close(Duration::ZERO).await;
         }
+    }
+}
+
+/// The cluster's key, which the ticket of node 2 is signed with.
+fn ticket(network: &Network, not_after: u64) -> (Endpoint, Inboxes) {
+    let cluster = Cluster::named("test");
+    let ticket = Ticket { node: key(2).node(), name: "two".into(), not_after, serial: 5 };
+    let ticket = ticket.sign(&cluster, &key(9));
+    start(network, 2, Config { ticket, clock: Clock::at(0), ..config() })
+}
+
+fn by_ticket(revoked: &[u64]) -> Admission {
+    let mut tickets = Tickets::by([PublicKey::of(key(9).node()).expect("a key")]);
+    let serials = revoked.iter().copied().collect();
+    let list = Revocations { issuer: key(9).node(), version: 1, serials };
+    let cluster = Cluster::named("test");
+    tickets.revoke(&cluster, &list.sign(&cluster, &key(9))).expect("it is signed");
+    Admission::Tickets(Arc::new(tickets))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticket_that_is_over_ends_what_it_opened() {
+    let network = Network::new(7);
+    let config = || Config { clock: Clock::at(0), admission: by_ticket(&[]), ..config() };
+    for is_revoked in [true, false] {
+        let (a, _ia) = start(&network, 1, config());
+        let at = a.listen(&addr("mem://a")).await.unwrap();
+        let (b, mut ib) = ticket(&network, 60);
+        b.learn(a.node(), vec![at]).unwrap();
+        b.send(a.node(), Class::Gossip, "still a member").unwrap();
+        let mut events = a.events();
+        let begun = Instant::now();
+        while events.recv().await.unwrap() != Event::Connected(b.node()) {}
+        a.send(b.node(), Class::Gossip, "welcome").unwrap();
+        assert!(ib.gossip.recv().await.is_some());
+        if is_revoked {
+            assert_eq!(a.set_admission(by_ticket(&[4])), [], "another's");
+            assert_eq!(a.set_admission(by_ticket(&[5])), [b.node()]);
+            assert!(a.peers().is_empty());
+        }
+        while events.recv().await.unwrap() != Event::Disconnected(b.node()) {}
+        let kept = begun.elapsed().as_secs();
+        assert_eq!(kept, if is_revoked { 0 } else { 61 });
+        b.send(a.node(), Class::Gossip, "let me in").unwrap();
+        let mut tick = tokio::time::interval(Duration::from_millis(1));
+        while a.snapshot().rejected(Rejected::Denied) == 0 {
+            tick.tick().await;
+        }
+        a.close(SECOND).await;
     }
 }
 
