@@ -87,14 +87,15 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
         true => Opened::Dialled,
         false => Opened::Accepted,
     });
-    let leaving = Leaving { hub, peer: &peer, session: &session, link };
+    let patience = Patience::of(info.caps.delivery, hub.config.timeouts);
+    let leaving = Leaving { hub, peer: &peer, session: &session, link, patience };
     let context = Context { hub, peer: &peer, session: &session, info: &info, link, via, carrier };
     let pump = Pump {
         context: &context,
         lane: track.lane(),
         max_frame,
         caps: info.caps,
-        patience: Patience::of(info.caps.delivery, hub.config.timeouts),
+        patience,
         batch: Batch::default(),
         memory: BytesMut::new(),
         payloads: Vec::new(),
@@ -107,7 +108,7 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
     };
     if hub.is_closed() && ending == Ending::Clean && info.caps.end == End::None {
         // Nobody can say that it has arrived any more; the carrier has it.
-        link.trail().leave();
+        link.trail().forget();
     }
     // Somebody who greets and then hangs up, again and again, must not be dialled without a pause.
     if since.elapsed() < SETTLED && ending != Ending::Ours && !link.has_given_way() {
@@ -186,11 +187,12 @@ struct Leaving<'a> {
     peer: &'a Peer,
     session: &'a Arc<Session>,
     link: &'a Link,
+    patience: Patience,
 }
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        let left = self.link.trail().leave();
+        let left = self.link.trail().leave(&self.patience, Instant::now());
         let displaced = self.peer.orphans().take_in(self.session, left);
         displaced.iter().for_each(|orphan| self.hub.lose(self.peer, &orphan.kept));
         if self.peer.is_forgotten() {

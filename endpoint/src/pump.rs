@@ -116,24 +116,29 @@ impl Pump<'_> {
             self.batch.push(greeting);
         }
         self.adopt(now);
-        let lane = self.fill();
+        if let Some(lane) = self.fill() {
+            let is_answer = self.has_room() && self.echo_in(lane);
+            self.seal(lane, !(is_answer && self.is_lossy()), now);
+        }
         let is_due = {
             let mut heard = link.heard();
             heard.is_due() || (link.state() == DRAINING && heard.hurry())
         };
-        let (is_probe, is_filled) = (next == Next::Probe, !self.payloads.is_empty());
-        if !is_probe && !is_due && !is_filled {
-            return;
-        }
-        let lane = lane.unwrap_or(self.lane);
-        let class = lane.classes()[0];
+        let is_probe = next == Next::Probe;
         if is_probe {
+            let class = self.lane.classes()[0];
             self.payloads.push(Payload { class, kind: Kind::Probe, bytes: Bytes::new() });
             link.trail().probes(now);
         }
-        let is_answer = self.has_room() && link.heard().take(class, &mut self.payloads);
-        let asks = is_probe || (is_filled && !(is_answer && self.is_lossy()));
-        self.seal(lane, asks, now);
+        if is_probe || (is_due && self.echo_in(self.lane)) {
+            self.seal(self.lane, is_probe, now);
+        }
+    }
+
+    /// Adds what the peer does not know to have arrived to a frame of `lane`; tells whether there is
+    /// anything.
+    fn echo_in(&mut self, lane: Lane) -> bool {
+        self.context.link.heard().take(lane.classes()[0], &mut self.payloads)
     }
 
     fn seal(&mut self, lane: Lane, asks: bool, now: Instant) {

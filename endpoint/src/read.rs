@@ -92,7 +92,9 @@ impl Context<'_> {
                 self.learn(payloads)?;
             }
             // It is here, by this conn or another, and its sender has to know.
-            Err(Rejected::Replayed | Rejected::Old) => self.heard(&frame, Asks::Soon),
+            Err(Rejected::Replayed) => self.heard(&frame, Asks::Soon),
+            // Over datagrams anybody can have made it.
+            Err(Rejected::Old) if !self.is_lossy() => self.heard(&frame, Asks::Soon),
             Err(_) => (),
         }
         self.deliver(opened?).await;

@@ -253,10 +253,24 @@ impl Trail {
         self.last
     }
 
-    /// Everything that is left; the conn is gone.
-    pub(crate) fn leave(&mut self) -> VecDeque<Kept> {
+    /// Gives up waiting for what is left: the carrier has it, and nobody can tell any more.
+    pub(crate) fn forget(&mut self) {
         self.bytes = 0;
-        std::mem::take(&mut self.kept)
+        self.kept.clear();
+    }
+
+    /// Everything that is left; the conn is gone. Where an echo may get lost, or nobody asks for one,
+    /// what is old is believed to have arrived.
+    pub(crate) fn leave(&mut self, patience: &Patience, now: Instant) -> VecDeque<Kept> {
+        self.bytes = 0;
+        let mut left = std::mem::take(&mut self.kept);
+        if patience.probe.is_some() {
+            left.retain(|kept| {
+                let is_open = kept.asks && self.arrived < Some(kept.sent);
+                !kept.is_carried || is_open || now - kept.sent <= patience.silence
+            });
+        }
+        left
     }
 }
 
@@ -316,7 +330,7 @@ mod tests {
         let learnt = trail.learns(&echo(4, 0b111), &patience, now);
         assert_eq!((learnt.carried, learnt.lost.len()), ([0, 1, 0], 0));
         assert_eq!(trail.next(&patience, now), Next::Wait(None));
-        assert!(trail.leave().is_empty());
+        assert!(trail.leave(&patience, now).is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -331,7 +345,7 @@ mod tests {
         trail.learns(&echo(1, 0), &patience, at(5));
         assert!(matches!(trail.next(&patience, at(9)), Next::Wait(Some(_))), "it lives");
         assert_eq!(trail.next(&patience, at(11)), Next::Silent);
-        assert_eq!(trail.leave().len(), 1);
+        assert_eq!(trail.leave(&patience, start).len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -376,7 +390,7 @@ mod tests {
             trail.sends(Kept::new(LANE, counter, vec![0; 8 << 10].into(), now));
             trail.carried();
         }
-        let left = trail.leave();
+        let left = trail.leave(&patience(Delivery::Stream), now);
         let whole = left.iter().filter(|kept| kept.frame.is_some()).count();
         assert_eq!((left.len(), whole), (MAX_KEPT, MAX_BYTES / (8 << 10)));
         assert!(left.back().is_some_and(|youngest| youngest.frame.is_some()));
@@ -391,7 +405,11 @@ mod tests {
         trail.sends(kept(3, now).again(now));
         assert!(!trail.was_unopened(&[9; 16]));
         assert!(trail.was_unopened(&[2; 16]));
-        let unopened: Vec<bool> = trail.leave().iter().map(|kept| kept.is_unopened).collect();
+        let unopened: Vec<bool> = trail
+            .leave(&patience(Delivery::Datagram), now)
+            .iter()
+            .map(|kept| kept.is_unopened)
+            .collect();
         assert_eq!(unopened, [false, true, false], "the last may have been opened before");
     }
 }
