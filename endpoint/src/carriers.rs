@@ -64,7 +64,7 @@ pub(crate) struct Active<'a>(&'a Carrier);
 /// Why a dial came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unopened {
-    /// The peer takes no more conns for now.
+    /// The peer takes no more conns for now, or this node has no place for one.
     Busy,
     /// This node does not want the peer, or the peer does not want this node.
     Denied,
@@ -224,6 +224,7 @@ impl Drop for Active<'_> {
 fn reason(error: &Error) -> Unopened {
     let Error::Registry(RegistryError::Transport(error)) = error else {
         return match error {
+            Error::Busy { .. } => Unopened::Busy,
             Error::Denied { .. } => Unopened::Denied,
             Error::NoPeer { .. } => Unopened::NoPeer,
             Error::Timeout { .. } => Unopened::Timeout,

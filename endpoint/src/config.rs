@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rumormill_transport_api::Timeouts;
 
-use crate::{admission::Admission, clock::Clock, outbox::Limits, reach::Reach, retry::Retry};
+use crate::{admission::Admission, clock::Clock, outbox::Limits, pool, reach::Reach, retry::Retry};
 
 /// What an endpoint is told when it starts.
 #[derive(Clone, Debug)]
@@ -33,6 +33,14 @@ pub struct Config {
     /// Peers that are known at once; one more is refused. Those who come by themselves get half of
     /// the places, and one without a conn gives way to the next.
     pub max_peers: usize,
+    /// Conns that are open at once: those to and from peers, and those of the
+    /// [pool](crate::Endpoint::pool). Where there is no place for one more, what is idle gives way:
+    /// first a conn of the pool, then the one to a peer over which nothing went for longest. Whoever
+    /// dials waits for a place in order; what was accepted and finds none is dropped, and counted as
+    /// crowded.
+    pub max_conns: usize,
+    /// What the pool keeps and waits for. Its `conns` count for nothing here.
+    pub pool: pool::Limits,
     /// Conns that are accepted at once, of all listeners together; more wait to be accepted. One
     /// source (an IPv4 address, or 64 bits of an IPv6 address) gets half of them, and a quarter
     /// until their peers have proven themselves; what it dials beyond that is dropped.
@@ -75,6 +83,8 @@ impl Config {
             outbox: Limits { messages: 4096, bytes: 32 << 20 },
             inbox: Limits { messages: 4096, bytes: 64 << 20 },
             max_peers: 4096,
+            max_conns: 1000,
+            pool: pool::Limits::default(),
             max_accepted: 1000,
             timeouts: Timeouts::lan(),
             idle: Duration::from_secs(90),

@@ -9,6 +9,7 @@ use rumormill_transport_api::{Addr, Delivery, Expect, Target, Transport};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    budget::Full,
     carriers::Latency,
     error::Error,
     frame::Lane,
@@ -97,11 +98,13 @@ impl Hub {
         let timed_out = || Error::Timeout { addr: addr.clone(), after };
         let (carrier, since) = (self.ledger.carriers.carrier(addr.scheme()), Instant::now());
         let deadline = since + after;
+        let full = |Full { limit }| Error::Busy { limit };
+        let permit = self.places.enter(deadline).await.map_err(full)?;
         let dialling = timeout_at(deadline, transport.dial(&target));
         let conn = dialling.await.map_err(|_| timed_out())??;
         let dialled = Instant::now();
         carrier.took(Latency::Dial, dialled - since);
-        let met = greet::dialled(self, conn, addr, expected, lane, deadline).await?;
+        let met = greet::dialled(self, (conn, permit), addr, expected, lane, deadline).await?;
         carrier.took(Latency::Greeting, dialled.elapsed());
         add(&self.ledger.links.dialled, 1);
         Ok(met)

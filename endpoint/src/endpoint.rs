@@ -25,6 +25,7 @@ use crate::{
     ledger::{Dropped, Ledger, Snapshot, add},
     link::carry,
     peer::Peer,
+    pool::Pool,
     reach::Unallowed,
     request::ask,
 };
@@ -236,6 +237,13 @@ impl Endpoint {
         self.hub.send(to.from, payload)
     }
 
+    /// Conns for raw questions and answers, which count among those of this endpoint. They have
+    /// nothing to do with peers, and what goes over them is not signed; but those to a peer that is
+    /// forgotten, or starts again, are not used any more.
+    pub fn pool(&self) -> &Pool {
+        &self.hub.pool
+    }
+
     /// The peers that are known, in order of their ids.
     pub fn peers(&self) -> Vec<PeerInfo> {
         let info = |peer: &Arc<Peer>| PeerInfo {
@@ -266,6 +274,7 @@ impl Endpoint {
         self.accepting.close();
         let peers = self.hub.peers();
         peers.iter().for_each(|peer| peer.drain());
+        self.hub.pool.close(Duration::ZERO).await;
         let mut tasks = self.hub.take_tasks();
         while let Ok(Some(_)) = timeout_at(until, tasks.join_next()).await {}
         tasks.shutdown().await;

@@ -11,6 +11,12 @@ use crate::admission::Denied;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// There is no place for another conn, and none came free in time.
+    #[error("{limit} conns are open, and none came free in time; raise max_conns")]
+    Busy {
+        /// The limit.
+        limit: usize,
+    },
     /// The endpoint is closed.
     #[error("the endpoint is closed")]
     Closed,

@@ -17,6 +17,7 @@ use rumormill_transport_api::{Addr, AnyConn, Caps, NodeId, Proof};
 use tokio::time::Instant;
 
 use crate::{
+    budget::Permit,
     crowd::Place,
     door::{Door, Failure, Outcome, read_greeting, rejected},
     ear::Late,
@@ -55,7 +56,7 @@ struct Offer {
 /// Not cancel-safe: dropping the future drops the conn.
 pub(crate) async fn dialled(
     hub: &Hub,
-    conn: AnyConn,
+    (conn, permit): (AnyConn, Permit),
     addr: &Addr,
     expected: Option<&Arc<Peer>>,
     lane: Lane,
@@ -66,7 +67,7 @@ pub(crate) async fn dialled(
     let agreed = door.introduce(expected, lane, deadline).await;
     let no_peer = |problem| Error::NoPeer { addr: addr.clone(), problem };
     match agreed {
-        Ok(agreed) => Ok(door.met(agreed, None)),
+        Ok(agreed) => Ok(door.met(agreed, (permit, None))),
         Err(Failure::Silent) => Err(Error::Timeout { addr: addr.clone(), after }),
         Err(Failure::Ended) => Err(no_peer(HUNG_UP)),
         Err(Failure::Denied(node, why)) => Err(Error::Denied { node, why }),
@@ -92,11 +93,15 @@ pub(crate) async fn accepted(hub: &Hub, conn: AnyConn) -> Option<(Lane, Met)> {
         hub.ledger.rejected(Rejected::Crowded);
         return None;
     };
+    let Some(permit) = hub.places.try_enter() else {
+        hub.ledger.rejected(Rejected::Crowded);
+        return None;
+    };
     let mut door = Door::new(hub, conn, None);
     let why = match door.admit(None, Instant::now() + PATIENCE).await {
         Ok(agreed) => {
             place.proven();
-            return Some((agreed.lane, door.met(agreed, Some(place))));
+            return Some((agreed.lane, door.met(agreed, (permit, Some(place)))));
         }
         Err(Failure::Silent | Failure::Ended | Failure::Forgotten) => return None,
         Err(Failure::Denied(node, why)) => {
@@ -328,7 +333,7 @@ impl Door<'_> {
         rejected(Rejected::Elsewhere)
     }
 
-    fn met(self, agreed: Agreed, place: Option<Place>) -> Met {
+    fn met(self, agreed: Agreed, places: (Permit, Option<Place>)) -> Met {
         let Self { info, reader, writer, mut early, arrived, .. } = self;
         let Agreed { peer, session, dialler, peer_max, expires, late, .. } = agreed;
         let Caps { max_message, .. } = info.caps;
@@ -346,7 +351,7 @@ impl Door<'_> {
             max_frame,
             expires,
             late,
-            place,
+            places,
         }
     }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use rumormill_transport_api::{Addr, NodeId};
 use tokio::{sync::Notify, time::Instant};
 
-use crate::{echo::Heard, trail::Trail};
+use crate::{budget::Yields, echo::Heard, trail::Trail};
 
 /// What others may do to a conn that carries messages of a peer.
 #[derive(Debug)]
@@ -130,6 +130,17 @@ impl Link {
     /// Has the pump look whether there is something to say.
     pub(crate) fn nudge(&self) {
         self.changed.notify_one();
+    }
+}
+
+impl Yields for Link {
+    fn idle_since(&self) -> Option<Instant> {
+        let is_idle = self.state() == OPEN && self.trail().is_empty();
+        is_idle.then(|| self.last())
+    }
+
+    fn give_way(&self) {
+        self.drain();
     }
 }
 

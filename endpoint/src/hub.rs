@@ -24,6 +24,7 @@ use tokio::{
 
 use crate::{
     admission::{Admission, Denied},
+    budget::Budget,
     config::Config,
     crowd::Crowd,
     dial::dial,
@@ -34,6 +35,7 @@ use crate::{
     ledger::{Dropped, Ledger, add},
     orphans::Orphan,
     peer::{Answered, Peer, Session},
+    pool::Pool,
     reach::Unallowed,
     retry::RetryBudget,
     route::Route,
@@ -50,6 +52,8 @@ pub(crate) struct Hub {
     pub(crate) cluster: Cluster,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) crowd: Arc<Crowd>,
+    pub(crate) places: Arc<Budget>,
+    pub(crate) pool: Pool,
     registry: Arc<Registry>,
     inboxes: [Arc<inbox::Box>; 3],
     peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
@@ -73,6 +77,8 @@ impl Hub {
         ledger: Arc<Ledger>,
         inboxes: [Arc<inbox::Box>; 3],
     ) -> Self {
+        let places = Budget::new(config.max_conns);
+        let pool = Pool::sharing(places.clone(), registry.clone(), config.pool);
         let mut rng = config.seed.map_or_else(rand::make_rng, StdRng::seed_from_u64);
         Self {
             us: Party { node: key.node(), session: rng.next_u64() },
@@ -82,6 +88,8 @@ impl Hub {
             config,
             key,
             ledger,
+            places,
+            pool,
             registry,
             inboxes,
             peers: RwLock::default(),
@@ -220,6 +228,7 @@ impl Hub {
             self.retire(session);
         }
         drop(peers);
+        self.pool.evict(node);
         for lane in Lane::ALL {
             self.drop_waiting(&peer, lane, Dropped::Forgotten);
         }
@@ -263,6 +272,7 @@ impl Hub {
         let (session, is_another) = peer.adopt(session)?;
         add(&self.ledger.links.verified, 1);
         if is_another {
+            self.pool.evict(peer.node);
             self.tell(Event::Restarted(peer.node));
         }
         Some(session)

@@ -70,6 +70,9 @@ mod trail;
 mod inbox;
 mod outbox;
 
+mod budget;
+pub mod pool;
+
 mod carriers;
 mod clock;
 mod ledger;
@@ -92,5 +95,6 @@ pub use hub::Event;
 pub use inbox::{Inbox, Message};
 pub use ledger::{ClassSnapshot, Dropped, LinksSnapshot, Rejected, Snapshot};
 pub use outbox::Limits;
+pub use pool::{Lease, Pool};
 pub use reach::{IpNetwork, NetworkError, Reach, Unallowed};
 pub use retry::{Jitter, Retry, RetryBudget};

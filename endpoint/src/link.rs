@@ -7,6 +7,7 @@ use rumormill_transport_api::{Addr, AnyReader, AnyWriter, Batch, End, Info, Node
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
+    budget::{Permit, Yields},
     carriers::{Broken, Carrier, Opened},
     config::Signing,
     crowd::Place,
@@ -37,8 +38,8 @@ pub(crate) struct Met {
     /// When its peer may be a member no longer.
     pub(crate) expires: Option<Instant>,
     pub(crate) late: Option<Late>,
-    /// What it takes up of what is accepted, if it was.
-    pub(crate) place: Option<Place>,
+    /// What it takes up of all conns, and of those that are accepted, if it was.
+    pub(crate) places: (Permit, Option<Place>),
 }
 
 /// What the tasks of a conn share.
@@ -67,7 +68,7 @@ pub(crate) enum Ending {
 /// Carries messages over `met`, whose dialer has proven itself in `lane`, until it ends.
 pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met) {
     let Met { peer, session, info, reader, writer, arrived, max_frame, late, .. } = met;
-    let (_place, expires) = (met.place, met.expires);
+    let (_places, expires) = (met.places, met.expires);
     let Some(_counted) = peer.another_conn() else {
         hub.ledger.rejected(Rejected::Crowded);
         return hub.ended(&peer);
@@ -88,6 +89,8 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
         false => Opened::Accepted,
     });
     let patience = Patience::of(info.caps.delivery, hub.config.timeouts);
+    let as_idler: Arc<dyn Yields> = link.clone();
+    hub.places.register(Arc::downgrade(&as_idler));
     let leaving = Leaving { hub, peer: &peer, session: &session, link, patience };
     let context = Context { hub, peer: &peer, session: &session, info: &info, link, via, carrier };
     let pump = Pump {

@@ -248,6 +248,11 @@ impl Trail {
         from.is_some()
     }
 
+    /// Whether nothing is waited for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
     /// When something was sent that was no mere echo.
     pub(crate) fn last(&self) -> Instant {
         self.last

@@ -165,6 +165,32 @@ async fn a_peer_that_starts_again_is_met_again() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn few_conns_serve_many_peers_in_turn() {
+    let network = Network::new(7);
+    let (a, _ia) = start(&network, 1, Config { max_conns: 4, ..config() });
+    let mut echoing = tokio::task::JoinSet::new();
+    let mut peers = Vec::new();
+    for seed in 2..12 {
+        let (peer, inboxes) = start(&network, seed, config());
+        let at = peer.listen(&addr(&format!("mem://{seed}"))).await.unwrap();
+        a.learn(peer.node(), vec![at]).unwrap();
+        peers.push(peer.node());
+        echoing.spawn(echo(Arc::new(peer), inboxes));
+    }
+    for round in 0..3 {
+        for peer in &peers {
+            let answer = a.request(*peer, vec![round], 5 * SECOND).await;
+            assert_eq!(answer, Ok(vec![round].into()));
+            let active = a.snapshot().carrier("mem").unwrap().active;
+            assert!(active <= 4, "{active}");
+        }
+    }
+    let links = a.snapshot().links;
+    assert_eq!((links.dialled, links.failed_dials), (30, 0), "who was unused longest gave way");
+    echoing.shutdown().await;
+}
+
 /// The cluster's key, which the ticket of node 2 is signed with.
 fn ticket(network: &Network, not_after: u64) -> (Endpoint, Inboxes) {
     let cluster = Cluster::named("test");
