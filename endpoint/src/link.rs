@@ -81,6 +81,9 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
         }
         false => link.give_way(),
     }
+    if hub.is_closed() {
+        link.drain();
+    }
     let since = Instant::now();
     let via = Arc::new(info.remote.clone());
     let carrier = hub.ledger.carriers.carrier(via.scheme());
@@ -155,6 +158,9 @@ impl Context<'_> {
                 return pumping.await;
             }
         }
+        // What is sent from now on takes another conn.
+        self.peer.with_tracks(|tracks| tracks.withdraw(self.link));
+        self.hub.dial_for_all(self.peer);
         // The other side reads what is left, and then ends as well, where there is an end.
         let rest = match self.info.caps.end {
             End::None if self.hub.is_closed() || !self.link.has_given_way() => Duration::ZERO,

@@ -1,5 +1,7 @@
 //! The sending side of a conn: takes what waits for its peer, seals it, and sends it.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use rumormill_identity::SIGNATURE;
 use rumormill_transport_api::{AnyWriter, Batch, Caps, Delivery, Writer};
@@ -169,7 +171,7 @@ impl Pump<'_> {
     fn send_again(&mut self, orphan: Orphan, now: Instant) {
         let Context { hub, peer, session, link, .. } = self.context;
         let (lane, counter) = (orphan.kept.lane, orphan.kept.counter);
-        if !std::sync::Arc::ptr_eq(&orphan.session, session) {
+        if !Arc::ptr_eq(&orphan.session, session) {
             match orphan.unopened() {
                 Some(payloads) => hub.take_back(peer, &orphan, payloads),
                 None => hub.lose(peer, &orphan.kept),
