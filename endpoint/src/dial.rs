@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use rumormill_transport_api::{Addr, Delivery, Expect, Target, Transport};
+use rumormill_transport_api::{Addr, End, Expect, Target, Transport};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -91,7 +91,8 @@ impl Hub {
         if let Some(peer) = expected.filter(|_| caps.secure) {
             target.expect = Expect::Node(peer.node);
         }
-        if caps.delivery == Delivery::Datagram {
+        // Where there are no conns, all that a peer sees of them is the address.
+        if caps.end == End::None {
             target.from = self.listener_of(addr.scheme());
         }
         let after = self.config.timeouts.dial;

@@ -81,11 +81,13 @@ pub(crate) enum Asks {
 }
 
 impl Asks {
-    /// What a frame with these payloads asks for. Over datagrams, an echo in a frame stands for all
-    /// of it: two that answer each other would never end.
-    pub(crate) fn of(payloads: &[Payload], is_lossy: bool) -> Self {
+    /// What a frame of `lane` with these payloads asks for. Where a probe and its answer are a datagram
+    /// each, the answer asks for nothing, or there would be half as many again.
+    pub(crate) fn of(lane: Lane, payloads: &[Payload], is_lossy: bool) -> Self {
         let has = |kind| payloads.iter().any(|payload| payload.kind == kind);
-        match payloads.iter().any(Payload::is_message) && !(is_lossy && has(Kind::Echo)) {
+        match payloads.iter().any(Payload::is_message)
+            && !(is_lossy && lane == Lane::Urgent && has(Kind::Echo))
+        {
             _ if has(Kind::Probe) => Self::Now,
             true => Self::Soon,
             false => Self::No,

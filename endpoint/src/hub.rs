@@ -14,7 +14,7 @@ use std::{
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use rumormill_identity::{SIGNATURE, SecretKey};
 use rumormill_registry::Registry;
-use rumormill_transport_api::{Addr, AnyTransport, HostPort, Info, NodeId, Transport};
+use rumormill_transport_api::{Addr, AnyTransport, End, HostPort, Info, NodeId, Transport};
 use tokio::{
     runtime::Handle,
     sync::{broadcast, watch},
@@ -299,8 +299,11 @@ impl Hub {
     }
 
     /// What to answer to a Hello over datagrams whose source is not shown to be real; `None` if it
-    /// is.
+    /// is. A carrier that has an end had a beginning, which nobody can make up.
     pub(crate) fn challenge(&self, info: &Info, hello: &Hello, len: usize) -> Option<Greeting> {
+        if info.caps.end != End::None {
+            return None;
+        }
         let from = match HostPort::parse(&info.remote) {
             Ok(HostPort::Socket(addr)) => (addr.ip(), addr.port()),
             // In memory, say, where nobody can make up where it comes from.

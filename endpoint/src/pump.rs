@@ -52,6 +52,9 @@ impl Pump<'_> {
                     Err(why) => return Ending::Broken(why),
                 }
             }
+            if next == Next::Again {
+                continue;
+            }
             // A conn that waits holds no memory.
             (self.memory, self.payloads) = Default::default();
             match link.state() {
@@ -117,10 +120,17 @@ impl Pump<'_> {
         while let Some(greeting) = link.greeting() {
             self.batch.push(greeting);
         }
+        if next == Next::Again {
+            link.trail()
+                .overdue(&self.patience, now)
+                .into_iter()
+                .for_each(|it| self.batch.push(it));
+        }
         self.adopt(now);
         if let Some(lane) = self.fill() {
             let is_answer = self.has_room() && self.echo_in(lane);
-            self.seal(lane, !(is_answer && self.is_lossy()), now);
+            let asks = !(is_answer && self.is_lossy() && lane == Lane::Urgent);
+            self.seal(lane, asks, now);
         }
         let is_due = {
             let mut heard = link.heard();

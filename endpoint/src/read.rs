@@ -88,7 +88,7 @@ impl Context<'_> {
         let opened = ear.open(&self.session.opener, &frame, require);
         match &opened {
             Ok(payloads) => {
-                self.heard(&frame, Asks::of(payloads, self.is_lossy()));
+                self.heard(&frame, Asks::of(frame.lane, payloads, self.is_lossy()));
                 self.learn(payloads)?;
             }
             // It is here, by this conn or another, and its sender has to know.

@@ -25,6 +25,8 @@ pub(crate) struct Trail {
     /// When the peer told of anything last.
     told: Option<Instant>,
     probed: Option<Instant>,
+    /// When one may have to be sent again over this conn, or before.
+    again: Option<Instant>,
     highest: [u64; 3],
     last: Instant,
 }
@@ -42,11 +44,13 @@ pub(crate) struct Kept {
     pub(crate) is_carried: bool,
     /// Whether the peer has got it, and could not open it, because it had begun anew.
     pub(crate) is_unopened: bool,
-    /// Whether an earlier conn has carried it.
+    /// Whether it was sent more than once.
     is_again: bool,
     /// Whether the peer has to tell that it has arrived.
     asks: bool,
     sent: Instant,
+    /// When it was sent last.
+    tried: Instant,
 }
 
 /// What an echo tells.
@@ -71,6 +75,8 @@ pub(crate) struct Patience {
 pub(crate) enum Next {
     /// Nothing, until then if there is anything to wait for.
     Wait(Option<Instant>),
+    /// Send again what is [`overdue`](Trail::overdue).
+    Again,
     /// Ask whether anything arrives.
     Probe,
     /// Nothing arrives any more.
@@ -107,6 +113,7 @@ impl Kept {
             is_again: false,
             asks: false,
             sent: now,
+            tried: now,
         }
     }
 
@@ -121,7 +128,7 @@ impl Kept {
 
     /// The same, to be sent now over another conn.
     pub(crate) fn again(self, now: Instant) -> Self {
-        Self { asks: true, sent: now, is_again: true, is_unopened: false, ..self }
+        Self { asks: true, sent: now, tried: now, is_again: true, is_unopened: false, ..self }
     }
 }
 
@@ -134,6 +141,7 @@ impl Trail {
             arrived: None,
             told: None,
             probed: None,
+            again: None,
             highest: [0; 3],
             last: now,
         }
@@ -146,6 +154,9 @@ impl Trail {
         self.last = frame.sent;
         self.bytes += frame.len();
         self.fresh += 1;
+        if frame.lane != Lane::Urgent {
+            self.again.get_or_insert(frame.tried);
+        }
         self.kept.push_back(frame);
         // What is not kept is believed to have arrived.
         if MAX_KEPT < self.kept.len() {
@@ -191,7 +202,8 @@ impl Trail {
             is_lossy && Some(kept.sent) < self.arrived && patience.silence < now - kept.sent
         };
         let (mut carried, mut lost) = ([0; 3], Vec::new());
-        for kept in std::mem::take(&mut self.kept) {
+        for _ in 0..self.kept.len() {
+            let Some(kept) = self.kept.pop_front() else { break };
             if has_arrived(&kept) {
                 self.bytes -= kept.len();
                 // The peer may have the beginning of a batch before the carrier has its end.
@@ -212,7 +224,11 @@ impl Trail {
     /// What is to be done at `now`.
     pub(crate) fn next(&self, patience: &Patience, now: Instant) -> Next {
         let is_open = |kept: &&Kept| kept.asks && self.arrived < Some(kept.sent);
-        let Some(oldest) = self.kept.iter().find(is_open) else { return Next::Wait(None) };
+        let again = patience.probe.and_then(|pause| self.again.map(|again| again + pause));
+        if again.is_some_and(|again| again <= now) {
+            return Next::Again;
+        }
+        let Some(oldest) = self.kept.iter().find(is_open) else { return Next::Wait(again) };
         let since = Some(oldest.sent).max(self.told).unwrap_or(oldest.sent);
         let silent = since + patience.silence + more_for(self.bytes);
         if silent <= now {
@@ -222,8 +238,25 @@ impl Trail {
         let probe = Some(since).max(self.probed).unwrap_or(since) + pause;
         match probe <= now {
             true => Next::Probe,
-            false => Next::Wait(Some(probe.min(silent))),
+            false => Next::Wait(Some(again.unwrap_or(silent).min(probe).min(silent))),
         }
+    }
+
+    /// What has to be sent again where frames get lost: those of applications, which nobody else
+    /// repeats. What is urgent is worth nothing when it is late.
+    pub(crate) fn overdue(&mut self, patience: &Patience, now: Instant) -> Vec<Bytes> {
+        let Some(pause) = patience.probe else { return Vec::new() };
+        let mut frames = Vec::new();
+        self.again = None;
+        for kept in self.kept.iter_mut().filter(|kept| kept.lane != Lane::Urgent) {
+            let Some(frame) = &kept.frame else { continue };
+            if kept.tried + pause <= now && frames.len() < MAX_AGAIN {
+                (kept.tried, kept.is_again) = (now, true);
+                frames.push(frame.clone());
+            }
+            self.again = Some(self.again.map_or(kept.tried, |again| again.min(kept.tried)));
+        }
+        frames
     }
 
     /// Whether the peer has told of anything so lately.
@@ -299,6 +332,8 @@ fn add(messages: &mut [u32; 3], kept: &Kept) {
 /// arrived, or are kept without their bytes, and cannot be sent again.
 const MAX_KEPT: usize = 1024;
 const MAX_BYTES: usize = 4 << 20;
+/// Frames that are sent again together.
+const MAX_AGAIN: usize = 64;
 /// Bytes a second of the slowest conn that is used for long messages.
 const SLOWEST: f64 = (1 << 20) as f64;
 
@@ -363,7 +398,7 @@ mod tests {
         loop {
             match trail.next(&patience, now) {
                 Next::Wait(Some(until)) => now = until,
-                Next::Wait(None) => panic!("something is open"),
+                Next::Wait(None) | Next::Again => panic!("an urgent one is open"),
                 Next::Probe => {
                     asked.push((now - start).as_millis());
                     trail.probes(now);
@@ -372,6 +407,25 @@ mod tests {
             }
         }
         assert_eq!((&asked[..3], (now - start).as_millis()), (&[500, 1000, 1500][..], 2000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_applications_sent_by_datagrams_is_sent_again() {
+        let (start, patience) = (Instant::now(), patience(Delivery::Datagram));
+        let mut trail = Trail::new(start);
+        trail.sends(kept(1, start));
+        trail.sends(Kept { lane: Lane::Bulk, ..kept(2, start) });
+        trail.sends(Kept { lane: Lane::Bulk, ..kept(3, start) });
+        let half = start + Duration::from_millis(500);
+        assert_eq!(trail.next(&patience, start), Next::Wait(Some(half)));
+        trail.learns(&Echo { lane: Lane::Bulk, highest: 3, seen: 0 }, &patience, start);
+        assert_eq!(trail.next(&patience, half), Next::Again);
+        assert_eq!(trail.overdue(&patience, half), [vec![2; 100]]);
+        assert_eq!(trail.next(&patience, half), Next::Wait(Some(half + (half - start))));
+        assert!(!trail.was_unopened(&[9; 16]));
+        trail.was_unopened(&[2; 16]);
+        let left = trail.leave(&patience, half);
+        assert!(left.iter().all(|kept| !kept.is_unopened), "the first may have been opened");
     }
 
     #[tokio::test(start_paused = true)]

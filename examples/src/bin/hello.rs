@@ -11,11 +11,8 @@
 use std::{collections::BTreeSet, env, error::Error, process::ExitCode, time::Duration};
 
 use bytes::Bytes;
-use rumormill::{
-    Addr, Batch, Listener, Reader, Transport, Writer,
-    identity::SecretKey,
-    transport::{OptionSpec, Options},
-};
+use rumormill::{Addr, Batch, Listener, Reader, Transport, Writer, identity::SecretKey};
+use rumormill_examples::{Outcome, parse, with_causes};
 use rumormill_transport_conformance::{Faults, Faulty};
 use tokio::time::timeout;
 
@@ -30,15 +27,16 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>> {
-    let (addr, options) = parse(arguments)?;
-    match options.is_empty() {
-        true => hello(&addr).await,
-        false => hello_despite(faults(&options)?, &addr).await,
+async fn run(arguments: impl Iterator<Item = String>) -> Outcome<()> {
+    let (addrs, faults) = parse(arguments)?;
+    let addr = addrs.first().map_or("tcp://127.0.0.1:0", String::as_str);
+    match faults == Faults::default() {
+        true => hello(addr).await,
+        false => hello_despite(faults, addr).await,
     }
 }
 
-async fn hello(addr: &str) -> Result<(), Box<dyn Error>> {
+async fn hello(addr: &str) -> Outcome<()> {
     let addr: Addr = addr.parse()?;
     let key = SecretKey::generate();
     let registry = rumormill::registry()?.with_credentials(key.credentials().into());
@@ -49,7 +47,7 @@ async fn hello(addr: &str) -> Result<(), Box<dyn Error>> {
         let mut conn = registry.dial(&target).await?;
         let mut batch: Batch = ["hello", "world"].into_iter().collect();
         conn.writer.send(&mut batch).await?;
-        Ok::<_, Box<dyn Error>>(conn)
+        Ok::<_, Box<dyn Error + Send + Sync>>(conn)
     };
     let acceptor = async {
         let mut conn = listener.accept().await?;
@@ -67,7 +65,7 @@ async fn hello(addr: &str) -> Result<(), Box<dyn Error>> {
 
 /// The same where `faults` happen to what arrives: until both messages are there, they are sent
 /// again.
-async fn hello_despite(faults: Faults, addr: &str) -> Result<(), Box<dyn Error>> {
+async fn hello_despite(faults: Faults, addr: &str) -> Outcome<()> {
     let addr: Addr = addr.parse()?;
     let registry = rumormill::registry()?;
     let registry = registry.with_credentials(SecretKey::generate().credentials().into());
@@ -79,7 +77,7 @@ async fn hello_despite(faults: Faults, addr: &str) -> Result<(), Box<dyn Error>>
     let dialer = async {
         let mut conn = transport.dial(&target).await?;
         greet(&mut conn.writer).await?;
-        Ok::<_, Box<dyn Error>>(conn)
+        Ok::<_, Box<dyn Error + Send + Sync>>(conn)
     };
     let acceptor = async { Ok(listener.accept().await?) };
     let (mut dialer, mut accepted) = tokio::try_join!(dialer, acceptor)?;
@@ -97,7 +95,7 @@ async fn hello_despite(faults: Faults, addr: &str) -> Result<(), Box<dyn Error>>
     Err(format!("gave up after {ATTEMPTS} attempts: {lost} messages were lost").into())
 }
 
-async fn greet(writer: &mut impl Writer) -> Result<(), Box<dyn Error>> {
+async fn greet(writer: &mut impl Writer) -> Outcome<()> {
     let mut batch: Batch = ["hello", "world"].into_iter().collect();
     Ok(timeout(DEADLINE, writer.send(&mut batch)).await??)
 }
@@ -107,7 +105,7 @@ async fn collect(
     reader: &mut impl Reader,
     messages: &mut BTreeSet<Bytes>,
     patience: Duration,
-) -> Result<(), Box<dyn Error>> {
+) -> Outcome<()> {
     let mut arrived = Vec::new();
     while messages.len() < 2
         && let Ok(received) = timeout(patience, reader.recv(&mut arrived)).await
@@ -118,39 +116,6 @@ async fn collect(
     Ok(())
 }
 
-/// The address and the faults, as options are known from addresses: `--drop 15 --delay 20ms`.
-fn parse(mut arguments: impl Iterator<Item = String>) -> Result<(String, Options), Box<dyn Error>> {
-    let (mut addr, mut options) = ("tcp://127.0.0.1:0".to_owned(), Options::default());
-    while let Some(argument) = arguments.next() {
-        match argument.strip_prefix("--") {
-            None => addr = argument,
-            Some(key) => {
-                let value = arguments.next().ok_or_else(|| format!("{argument} lacks a value"))?;
-                options.insert(key, value);
-            }
-        }
-    }
-    options.check(FAULTS)?;
-    Ok((addr, options))
-}
-
-fn faults(options: &Options) -> Result<Faults, Box<dyn Error>> {
-    let percent = options.number("drop", 0..=100_u8)?.unwrap_or_default();
-    let delay = options.duration("delay")?.unwrap_or_default();
-    Ok(Faults { drop: f64::from(percent) / 100.0, delay, ..Faults::default() })
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_causes(cause)),
-        None => error.to_string(),
-    }
-}
-
-const FAULTS: &[OptionSpec] = &[
-    OptionSpec::new("delay", "0ms", "how much later each message arrives"),
-    OptionSpec::new("drop", "0", "how many of a hundred messages are lost"),
-];
 /// How often the messages are sent before the program gives up.
 const ATTEMPTS: u32 = 50;
 /// How much longer than the delay a message may take before it counts as lost.

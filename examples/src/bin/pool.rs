@@ -10,18 +10,17 @@
 //! closed, so that a late answer reaches nobody.
 #![expect(clippy::print_stdout, reason = "a program shows what it did")]
 
-use std::{env, error::Error, process::ExitCode, sync::Arc, time::Duration};
+use std::{env, process::ExitCode, sync::Arc, time::Duration};
 
 use rumormill::{
     Addr, Registry, Target, Transport,
     endpoint::pool::{Effect, Error as PoolError, Limits, Pool},
     identity::SecretKey,
-    transport::{Limits as Serving, OptionSpec, Options, Server, serve},
+    transport::{Limits as Serving, Server, serve},
 };
+use rumormill_examples::{Outcome, parse, with_causes};
 use rumormill_transport_conformance::{Faults, Faulty};
 use tokio::task::JoinSet;
-
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -35,8 +34,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: impl Iterator<Item = String>) -> Outcome<()> {
-    let (addr, options) = parse(arguments)?;
-    let faults = faults(&options)?;
+    let (addrs, faults) = parse(arguments)?;
+    let addr = addrs.first().map_or("tcp://127.0.0.1:0", String::as_str);
     let key = SecretKey::generate();
     let registry = Arc::new(rumormill::registry()?.with_credentials(key.credentials().into()));
     let server = echo(&registry, &addr.parse()?, faults).await?;
@@ -97,39 +96,6 @@ async fn client(name: u32, pool: Pool, target: Target, patience: Duration) -> Ou
     Ok(lost)
 }
 
-/// The address and the faults, as options are known from addresses: `--drop 1 --delay 5ms`.
-fn parse(mut arguments: impl Iterator<Item = String>) -> Outcome<(String, Options)> {
-    let (mut addr, mut options) = ("tcp://127.0.0.1:0".to_owned(), Options::default());
-    while let Some(argument) = arguments.next() {
-        match argument.strip_prefix("--") {
-            None => addr = argument,
-            Some(key) => {
-                let value = arguments.next().ok_or_else(|| format!("{argument} lacks a value"))?;
-                options.insert(key, value);
-            }
-        }
-    }
-    options.check(FAULTS)?;
-    Ok((addr, options))
-}
-
-fn faults(options: &Options) -> Outcome<Faults> {
-    let percent = options.number("drop", 0..=100_u8)?.unwrap_or_default();
-    let delay = options.duration("delay")?.unwrap_or_default();
-    Ok(Faults { drop: f64::from(percent) / 100.0, delay, ..Faults::default() })
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_causes(cause)),
-        None => error.to_string(),
-    }
-}
-
-const FAULTS: &[OptionSpec] = &[
-    OptionSpec::new("delay", "0ms", "how much later each message arrives"),
-    OptionSpec::new("drop", "0", "how many of a hundred messages are lost"),
-];
 const CLIENTS: u32 = 100;
 /// From each client.
 const QUESTIONS: u32 = 100;

@@ -1,0 +1,80 @@
+//! What the examples share: how they read their command lines, and bad networks.
+
+use std::{error::Error, time::Duration};
+
+use rumormill::{
+    Registry,
+    identity::SecretKey,
+    transport::{AnyTransport, Context, Factory, OptionSpec, Options, Result as CarrierResult},
+};
+use rumormill_transport_conformance::{Faults, Faulty};
+
+/// What the examples return: any error is shown, with its causes.
+pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// The addresses of a command line, and the faults that their conns are to suffer: `--drop 15
+/// --delay 20ms`, known as options are from addresses.
+///
+/// # Errors
+/// An option that is unknown, or has no value or none that can be used.
+pub fn parse(mut arguments: impl Iterator<Item = String>) -> Outcome<(Vec<String>, Faults)> {
+    let (mut addrs, mut options) = (Vec::new(), Options::default());
+    while let Some(argument) = arguments.next() {
+        match argument.strip_prefix("--") {
+            None => addrs.push(argument),
+            Some(key) => {
+                let value = arguments.next().ok_or_else(|| format!("{argument} lacks a value"))?;
+                options.insert(key, value);
+            }
+        }
+    }
+    options.check(FAULTS)?;
+    let percent = options.number("drop", 0..=100_u8)?.unwrap_or_default();
+    let delay = options.duration("delay")?.unwrap_or(Duration::ZERO);
+    Ok((addrs, Faults { drop: f64::from(percent) / 100.0, delay, ..Faults::default() }))
+}
+
+/// An error and what caused it, in a line.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", with_causes(cause)),
+        None => error.to_string(),
+    }
+}
+
+/// The transports that are linked, for the node with `key`, whose conns suffer `faults`: each node
+/// has dice of its own.
+///
+/// # Errors
+/// As for [`rumormill::registry`].
+pub fn registry(faults: Faults, key: &SecretKey) -> Outcome<Registry> {
+    let (linked, credentials) = (rumormill::registry()?, key.credentials().into());
+    if faults == Faults::default() {
+        return Ok(linked.with_credentials(credentials));
+    }
+    let seed =
+        key.node().0.iter().fold(0, |seed: u64, byte| seed.rotate_left(8) ^ u64::from(*byte));
+    let inner: Vec<Factory> = linked.factories().copied().collect();
+    let registry =
+        Registry::of(inner.iter().map(|inner| Factory { build: build_faulty, ..*inner }))?;
+    for inner in inner {
+        let mut context = Context::default();
+        context.extensions.insert((inner, Faults { seed, ..faults }));
+        registry.configure(inner.scheme, context)?;
+    }
+    Ok(registry.with_credentials(credentials))
+}
+
+/// Builds the transport that its context names, with faults around it.
+fn build_faulty(context: &Context) -> CarrierResult<AnyTransport> {
+    let (inner, faults) = context
+        .extensions
+        .get::<(Factory, Faults)>()
+        .expect("invariant: `registry` configures what it registers");
+    Ok(AnyTransport::new(Faulty::new((inner.build)(context)?, *faults)))
+}
+
+const FAULTS: &[OptionSpec] = &[
+    OptionSpec::new("delay", "0ms", "how much later each message arrives"),
+    OptionSpec::new("drop", "0", "how many of a hundred messages are lost"),
+];
