@@ -7,6 +7,7 @@ mod report;
 mod run;
 
 mod idle;
+mod lanes;
 mod peer;
 mod rivals;
 
@@ -40,6 +41,8 @@ fn start(args: &[String]) -> Outcome<()> {
         [first, rest @ ..] if first == "peer" => runtime.block_on(peer::run(rest)),
         [first, rest @ ..] if first == "idle-peer" => runtime.block_on(idle::run_peer(rest)),
         [first, rest @ ..] if first == "idle" => runtime.block_on(idle::compare(rest)),
+        [first, rest @ ..] if first == "lanes-peer" => runtime.block_on(lanes::run_peer(rest)),
+        [first, rest @ ..] if first == "lanes" => runtime.block_on(lanes::compare(rest)),
         [first, ..] if first == "--help" || first == "-h" => {
             say(&options::USAGE);
             Ok(())

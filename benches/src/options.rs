@@ -50,9 +50,10 @@ fn named(names: &str) -> Outcome<Vec<Rival>> {
 }
 
 pub(crate) const USAGE: &str = "\
-usage: rumormill-benches [idle [udp]] [--only FILTER] [--rival NAME] [--rounds N] [--ms SPAN] [--quick] [--json]
+usage: rumormill-benches [idle [udp] | lanes] [--only FILTER] [--rival NAME] [--rounds N] [--ms SPAN] [--quick] [--json]
 
   idle       measure the memory of idle conns instead of speed, on tcp or udp
+  lanes      measure round trips of Control messages beside Bulk, with --quick or without
   --only     cases whose name contains FILTER: tcp/64B, tcp/1KiB, unix/round-trip, udp/1200B, ...
   --rival    one way or several (a,b): bare, codec, offload, ours; of endpoints signed, single
              (a message in each frame), trusting (unless-secure); proof (datagrams signed by hand)

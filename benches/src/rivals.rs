@@ -7,7 +7,7 @@ mod offload;
 mod ours;
 mod proof;
 pub(crate) mod raw;
-mod signed;
+pub(crate) mod signed;
 
 use std::{fmt::Display, path::Path, time::Duration};
 
@@ -72,13 +72,18 @@ async fn serve_ours(case: Case, dir: &Path, ready: impl Fn(&dyn Display)) -> Out
     }
 }
 
-/// Where to listen; handshakes build on earlier ones only in the case that is about that.
-fn place(case: Case, dir: &Path) -> Outcome<Addr> {
-    let rest = match case.carrier {
-        Carrier::Unix => dir.join(format!("{}.ours", std::process::id())).display().to_string(),
+/// Where to listen on a transport.
+pub(crate) fn place_on(scheme: &str, dir: &Path) -> Outcome<Addr> {
+    let rest = match scheme {
+        "unix" => dir.join(format!("{}.ours", std::process::id())).display().to_string(),
         _ => "127.0.0.1:0".into(),
     };
-    let addr = Addr::new(case.carrier.scheme(), &rest)?;
+    Ok(Addr::new(scheme, &rest)?)
+}
+
+/// The same for a case; handshakes build on earlier ones only in the case that is about that.
+fn place(case: Case, dir: &Path) -> Outcome<Addr> {
+    let addr = place_on(case.carrier.scheme(), dir)?;
     let shakes_hands = matches!(case.carrier, Carrier::Tls | Carrier::Quic);
     match shakes_hands && case.work != Work::Resume {
         true => Ok(format!("{addr}?resumption=false").parse()?),

@@ -134,17 +134,21 @@ impl Hub {
 
     /// Has another kind of conn stand in for `track`, if there is one or may be.
     fn stand_in(self: &Arc<Self>, peer: &Arc<Peer>, track: Track) -> bool {
-        let other = track.other();
-        let now = Instant::now();
+        let (other, now) = (track.other(), Instant::now());
         let may_be_dialled = peer.with_routes(|routes| {
             let has_up = !routes.up(other.delivery(), now).is_empty();
             has_up || (!routes.has(track.delivery()) && routes.has(other.delivery()))
         });
         let can = peer.with_tracks(|tracks| {
-            let is_there = tracks.links().next().is_some();
-            let can = is_there || (may_be_dialled && !tracks.is_barred(other));
+            let may_come = may_be_dialled && !tracks.is_barred(other);
+            let has_other = tracks.link(other).is_some() || may_come;
+            // Where there is no other, the third may be there.
+            let can = has_other || tracks.links().next().is_some();
             if can {
                 tracks.bar(track);
+            }
+            if can && !has_other {
+                tracks.bar(other);
             }
             can
         });

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -76,9 +77,13 @@ impl Inbox {
     /// Cancel-safe: messages leave the queue in the poll that returns.
     pub async fn recv_many(&mut self, into: &mut Vec<Message>) -> Option<usize> {
         self.recv_by(|waiting| {
-            let count = waiting.messages.len();
+            let (count, messages) = (waiting.messages.len(), &mut waiting.messages);
+            match into.is_empty() {
+                // Nothing moves: what the caller has emptied is filled next.
+                true => *into = mem::replace(messages, mem::take(into).into()).into(),
+                false => into.extend(messages.drain(..)),
+            }
             waiting.bytes = 0;
-            into.extend(waiting.messages.drain(..));
             Some(count)
         })
         .await
@@ -133,7 +138,7 @@ impl Box {
             messages.clear();
             return true;
         }
-        let (mut count, mut overflowed) = (0, 0);
+        let (mut count, mut overflowed) = (waiting.swap(messages, self.limits), 0);
         while let Some(next) = messages.front() {
             if !waiting.has_room(next, self.limits) {
                 let is_worth_less = self.class != Class::Bulk && waiting.pop().is_some();
@@ -168,6 +173,18 @@ impl Box {
 }
 
 impl Waiting {
+    /// Takes all of `messages` without moving them, if nothing waits and they fit; tells how many.
+    fn swap(&mut self, messages: &mut VecDeque<Message>, limits: Limits) -> u64 {
+        let bytes = messages.iter().map(cost).sum();
+        let fits = messages.len() <= limits.messages && bytes <= limits.bytes;
+        if !self.messages.is_empty() || !fits {
+            return 0;
+        }
+        mem::swap(&mut self.messages, messages);
+        self.bytes = bytes;
+        self.messages.len() as u64
+    }
+
     /// Whether there is room for one more; one is taken however long it is.
     fn has_room(&self, message: &Message, limits: Limits) -> bool {
         let fits = self.bytes + cost(message) <= limits.bytes;
@@ -226,6 +243,24 @@ mod tests {
         shared.put(&mut long).await;
         assert_eq!(inbox.recv().await.map(|message| message.bytes.len()), Some(9999));
         assert_eq!(inbox.0.lock().bytes, 0);
+    }
+
+    #[tokio::test]
+    async fn messages_stay_in_order_however_they_are_taken() {
+        let (shared, mut inbox) = inbox(Class::Bulk, limits(10, 9999), Arc::new(Ledger::default()));
+        let (mut sent, mut taken, mut total) = (0_u64, Vec::new(), Vec::new());
+        for count in [3, 2, 5, 1, 4] {
+            for _ in 0..2 {
+                let mut more = messages(count);
+                more.iter_mut()
+                    .for_each(|message| (message.question, sent) = (Some(sent), sent + 1));
+                shared.put(&mut more).await;
+            }
+            total.extend(inbox.recv().await);
+            inbox.recv_many(&mut taken).await;
+            total.append(&mut taken);
+        }
+        assert!(total.iter().map(|message| message.question).eq((0..sent).map(Some)));
     }
 
     #[tokio::test]

@@ -66,6 +66,7 @@ mod request;
 mod route;
 mod track;
 mod trail;
+mod turn;
 
 mod inbox;
 mod outbox;

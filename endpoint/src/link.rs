@@ -20,6 +20,7 @@ use crate::{
     pump::Pump,
     track::Track,
     trail::Patience,
+    turn::Portion,
 };
 
 /// A conn whose peer has proven itself, and everything that belongs to it.
@@ -105,6 +106,7 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
         batch: Batch::default(),
         memory: BytesMut::new(),
         payloads: Vec::new(),
+        portion: Portion::default(),
     };
     let ending = tokio::select! {
         biased;

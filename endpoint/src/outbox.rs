@@ -153,6 +153,12 @@ impl Outbox {
         }
     }
 
+    /// How many messages have left `lane` so far.
+    pub(crate) fn left(&self, lane: Lane) -> u64 {
+        let queues = self.lock();
+        queues_of(lane).iter().map(|queue| queues[*queue].left).sum()
+    }
+
     /// Whether nothing waits in `lane`.
     pub(crate) fn is_empty(&self, lane: Lane) -> bool {
         let queues = self.lock();

@@ -16,6 +16,7 @@ use crate::{
     orphans::Orphan,
     track::Lanes,
     trail::{Kept, Next, Patience, more_for},
+    turn::{Portion, Turn},
 };
 
 /// The sending side of a conn.
@@ -30,12 +31,14 @@ pub(crate) struct Pump<'a> {
     pub(crate) batch: Batch,
     pub(crate) memory: BytesMut,
     pub(crate) payloads: Vec<Payload>,
+    pub(crate) portion: Portion,
 }
 
 impl Pump<'_> {
     /// Sends what waits, until the conn is drained, cut, idle, silent or broken.
     pub(crate) async fn run(&mut self, writer: &mut AnyWriter) -> Ending {
         let Context { hub, link, .. } = self.context;
+        let (mut turn, is_signed) = (Turn::default(), !self.context.is_proven_by_carrier());
         loop {
             let now = Instant::now();
             let next = link.trail().next(&self.patience, now);
@@ -47,10 +50,12 @@ impl Pump<'_> {
                 return Ending::Ours;
             }
             if !self.batch.is_empty() {
-                match self.send(writer).await {
-                    Ok(()) => continue,
-                    Err(why) => return Ending::Broken(why),
+                let bytes = self.batch.bytes();
+                if let Err(why) = self.send(writer).await {
+                    return Ending::Broken(why);
                 }
+                turn.works(bytes, is_signed).await;
+                continue;
             }
             if next == Next::Again {
                 continue;
@@ -127,7 +132,7 @@ impl Pump<'_> {
                 .for_each(|it| self.batch.push(it));
         }
         self.adopt(now);
-        if let Some(lane) = self.fill() {
+        if let Some(lane) = self.fill(now) {
             let is_answer = self.has_room() && self.echo_in(lane);
             let asks = !(is_answer && self.is_lossy() && lane == Lane::Urgent);
             self.seal(lane, asks, now);
@@ -206,11 +211,11 @@ impl Pump<'_> {
     }
 
     /// Takes what fits into one frame; tells of which lane.
-    fn fill(&mut self) -> Option<Lane> {
+    fn fill(&mut self, now: Instant) -> Option<Lane> {
         let Context { peer, .. } = self.context;
         let lanes = self.lanes();
         let most = match self.caps.delivery {
-            Delivery::Stream => FRAME,
+            Delivery::Stream => self.portion.next(peer.outbox.left(Lane::Urgent), now),
             Delivery::Datagram => self.caps.packet,
         };
         let room = most.min(self.max_frame).saturating_sub(HEAD + SIGNATURE);
@@ -270,9 +275,6 @@ impl Pump<'_> {
     }
 }
 
-/// Bytes of payloads that are signed together on a stream: more gained little where it was measured,
-/// and half of it cost a seventh of the processor.
-const FRAME: usize = 512 << 10;
 /// Frames of other conns that go into one batch.
 const MAX_ADOPTED: usize = 256;
 /// Bytes of the echoes of all lanes.

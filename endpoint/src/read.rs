@@ -19,6 +19,7 @@ use crate::{
     peer::Answered,
     seal::{Refused, Require},
     trail::Patience,
+    turn::Turn,
 };
 
 impl Context<'_> {
@@ -29,12 +30,13 @@ impl Context<'_> {
         mut ear: Ear,
         mut arrived: Vec<Bytes>,
     ) -> Ending {
+        let (mut turn, is_signed) = (Turn::default(), !self.is_proven_by_carrier());
         let mut ended = None;
         loop {
             let bytes = arrived.iter().map(Bytes::len).sum();
             self.carrier.moved(Way::In, arrived.len(), bytes);
             for whole in arrived.drain(..) {
-                let mut is_borne = true;
+                let (len, mut is_borne) = (whole.len(), true);
                 if let Err(why) = self.handle(whole, &mut ear).await {
                     self.hub.ledger.rejected(why);
                     is_borne = ear.bears(why);
@@ -45,6 +47,7 @@ impl Context<'_> {
                 if self.link.state() == CUT {
                     return Ending::Ours;
                 }
+                turn.works(len, is_signed).await;
             }
             if let Some(ended) = ended {
                 return ended;

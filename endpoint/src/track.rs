@@ -85,16 +85,6 @@ impl Track {
             Self::Urgent | Self::Bulk => Self::Packets,
         }
     }
-
-    /// Those that stand in for it where they are there, the best first. Bulk comes between urgent
-    /// messages only where there is nothing else.
-    fn stand_ins(self) -> [Self; 2] {
-        match self {
-            Self::Packets => [Self::Urgent, Self::Bulk],
-            Self::Urgent => [Self::Bulk, Self::Packets],
-            Self::Bulk => [Self::Packets, Self::Urgent],
-        }
-    }
 }
 
 impl Lanes {
@@ -110,15 +100,24 @@ impl Lanes {
 }
 
 impl Tracks {
-    /// The one that carries `lane` now.
+    /// The one that carries `lane` now: its own, or where that is barred the one of the other kind.
+    /// Urgent messages and bulk share a stream only where there is nothing else.
     fn carrier(&self, lane: Lane) -> Option<Track> {
         let own = Track::of(lane);
-        let state = &self.0[own as usize];
-        if state.current.is_some() {
+        let has_link = |track: &Track| self.link(*track).is_some();
+        if has_link(&own) {
             return Some(own);
         }
-        let has_link = |track: &Track| self.0[*track as usize].current.is_some();
-        own.stand_ins().into_iter().find(has_link).filter(|_| state.is_barred)
+        let stand_ins = match own {
+            _ if !self.is_barred(own) => return None,
+            Track::Packets if self.is_barred(Track::Urgent) => [Track::Urgent, Track::Bulk],
+            Track::Packets => [Track::Urgent; 2],
+            // What is too long for packets goes by any stream, if there is one.
+            Track::Urgent => [Track::Bulk, Track::Packets],
+            Track::Bulk if self.is_barred(Track::Packets) => [Track::Packets, Track::Urgent],
+            Track::Bulk => [Track::Packets; 2],
+        };
+        stand_ins.into_iter().find(has_link)
     }
 
     /// Whether something carries `lane` now.
@@ -293,6 +292,17 @@ mod tests {
         tracks.offer(Track::Urgent, &stream);
         assert_eq!(served(&tracks, &stream), [Lane::Urgent, Lane::Heavy]);
         assert_eq!(tracks.waiting_for(Track::Urgent).count(), 0);
+    }
+
+    #[tokio::test]
+    async fn bulk_does_not_carry_what_is_urgent_if_it_need_not() {
+        let (mut tracks, bulk) = (Tracks::default(), link(1));
+        tracks.offer(Track::Bulk, &bulk);
+        tracks.bar(Track::Packets);
+        assert_eq!(tracks.begin_dialling(Lane::Urgent), Some(Track::Urgent));
+        assert_eq!(served(&tracks, &bulk), [Lane::Bulk]);
+        tracks.bar(Track::Urgent);
+        assert_eq!(served(&tracks, &bulk), [Lane::Urgent, Lane::Heavy, Lane::Bulk]);
     }
 
     #[tokio::test]

@@ -166,6 +166,25 @@ async fn a_peer_that_starts_again_is_met_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_urgent_has_a_stream_of_its_own_whoever_comes_first() {
+    for is_bulk_first in [true, false] {
+        let network = Network::new(7);
+        let (a, _ia) = start(&network, 1, config());
+        let (b, mut ib) = start(&network, 2, config());
+        let at = b.listen(&addr("mem://b")).await.unwrap();
+        a.learn(b.node(), vec![at]).unwrap();
+        let mut vias = Vec::new();
+        for is_bulk in [is_bulk_first, !is_bulk_first, is_bulk_first] {
+            let class = if is_bulk { Class::Bulk } else { Class::Control };
+            a.send(b.node(), class, "x").unwrap();
+            let inbox = if is_bulk { &mut ib.bulk } else { &mut ib.control };
+            vias.push(inbox.recv().await.unwrap().via.to_string());
+        }
+        assert!(vias[0] != vias[1] && vias[0] == vias[2], "{vias:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn few_conns_serve_many_peers_in_turn() {
     let network = Network::new(7);
     let (a, _ia) = start(&network, 1, Config { max_conns: 4, ..config() });

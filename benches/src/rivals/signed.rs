@@ -64,15 +64,7 @@ pub(crate) async fn send(
     let (peer, message) = (endpoint.contact(to).await?, Bytes::from(vec![0x5a; size]));
     let (meter, mut count) = (Meter::start(), 0);
     while meter.elapsed() < span {
-        let before = count;
-        loop {
-            match endpoint.send(peer, Class::Bulk, message.clone()) {
-                Ok(()) => count += 1,
-                Err(SendError::Full) => break,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        give_way(count - before).await;
+        count += fill(&endpoint, peer, &message).await?;
     }
     // What a full queue has taken counts only once it has left.
     while 0 < endpoint.snapshot().class(Class::Bulk).in_flight() {
@@ -82,6 +74,20 @@ pub(crate) async fn send(
     end(&endpoint, peer).await?;
     endpoint.close(PATIENCE).await;
     Ok(tally)
+}
+
+/// Sends until the queue is full, and then lets the endpoint work; tells how many it took.
+pub(crate) async fn fill(endpoint: &Endpoint, peer: NodeId, message: &Bytes) -> Outcome<u64> {
+    let mut count = 0;
+    loop {
+        match endpoint.send(peer, Class::Bulk, message.clone()) {
+            Ok(()) => count += 1,
+            Err(SendError::Full) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    give_way(count).await;
+    Ok(count)
 }
 
 pub(crate) async fn ping(endpoint: Endpoint, to: &Addr, span: Duration) -> Outcome<Tally> {
