@@ -39,7 +39,7 @@ pub(crate) async fn dial(hub: Arc<Hub>, peer: Arc<Peer>, track: Track) {
     hub.leave_alone(&peer).await;
     let mut waiting = peer.outbox.mark();
     while peer.waits_for(track) {
-        let Some(pause) = hub.pause(attempt) else {
+        let Some(pause) = hub.pause(&peer, attempt) else {
             hub.give_up(&peer, track, &waiting);
             break;
         };
@@ -62,19 +62,16 @@ pub(crate) async fn dial(hub: Arc<Hub>, peer: Arc<Peer>, track: Track) {
 
 /// Looks for a better way for `track` than the one that is used, as long as one is.
 pub(crate) async fn restore(hub: Arc<Hub>, peer: Arc<Peer>, track: Track) {
-    for attempt in 1.. {
-        let pause = route::again(attempt, &mut *hub.rng());
-        wait(pause).await;
-        let better = peer.better_routes(track);
-        if better.is_empty() || hub.is_closed() {
-            break;
-        }
-        if let Some((met, addr)) = hub.first_of(&better, &peer, track).await {
-            peer.with_tracks(|tracks| tracks.end_restoring(track));
-            return hub.carry_dialled(met, addr, track).await;
-        }
-    }
+    // An endpoint that closes does not wait for it.
+    let found = tokio::select! {
+        biased;
+        () = hub.closed() => None,
+        found = hub.find_better(&peer, track) => found,
+    };
     peer.with_tracks(|tracks| tracks.end_restoring(track));
+    if let Some((met, addr)) = found {
+        hub.carry_dialled(*met, addr, track).await;
+    }
 }
 
 impl Hub {
@@ -130,6 +127,23 @@ impl Hub {
             true => Found::StandIn,
             false => Found::Nobody,
         }
+    }
+
+    /// Tries the ways that are better than the one that is used, until one leads there or there are
+    /// none.
+    async fn find_better(&self, peer: &Arc<Peer>, track: Track) -> Option<(Box<Met>, Addr)> {
+        for attempt in 1.. {
+            let pause = route::again(attempt, &mut *self.rng());
+            wait(pause).await;
+            let better = peer.better_routes(track);
+            if better.is_empty() {
+                break;
+            }
+            if let Some((met, addr)) = self.first_of(&better, peer, track).await {
+                return Some((Box::new(met), addr));
+            }
+        }
+        None
     }
 
     /// Has another kind of conn stand in for `track`, if there is one or may be.
@@ -208,8 +222,13 @@ impl Hub {
     }
 
     /// How long to wait before this attempt; `None` if there shall be no further one.
-    fn pause(&self, attempt: u32) -> Option<Duration> {
+    fn pause(&self, peer: &Peer, attempt: u32) -> Option<Duration> {
         let pause = self.config.retry.delay(attempt, &mut *self.rng())?;
+        // Where there is nothing to dial, nothing is tried again: a peer that comes by itself and
+        // goes must not use up what others need.
+        if peer.routes().is_empty() {
+            return Some(pause);
+        }
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
         if attempt == 0 {
             budget.earn();

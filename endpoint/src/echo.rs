@@ -52,6 +52,16 @@ impl Echo {
         }
     }
 
+    /// Whether it tells that the frame with this counter has not arrived, though later ones have.
+    pub(crate) fn misses(&self, counter: u64) -> bool {
+        self.spans(counter) && !self.tells_of(counter)
+    }
+
+    /// Whether it tells anything of the frame with this counter.
+    pub(crate) fn spans(&self, counter: u64) -> bool {
+        self.highest.checked_sub(counter).is_some_and(|below| below <= 64)
+    }
+
     fn mark(&mut self, counter: u64) {
         match counter.checked_sub(self.highest) {
             Some(0) => (),
@@ -76,6 +86,8 @@ pub(crate) enum Asks {
     No,
     /// Soon, with whatever else is said.
     Soon,
+    /// Soon; but it was seen before, and over datagrams anybody can have sent it: it shows nothing.
+    Again,
     /// By a frame of its own.
     Now,
 }
@@ -104,7 +116,7 @@ pub(crate) struct Heard {
     frames: usize,
     bytes: usize,
     is_due: bool,
-    /// When something came that was no mere echo.
+    /// When something came, or was handed over, that was no mere echo.
     last: Instant,
 }
 
@@ -136,7 +148,9 @@ impl Heard {
         if asks == Asks::No {
             return false;
         }
-        self.last = now;
+        if asks != Asks::Again {
+            self.last = now;
+        }
         self.is_owed[lane as usize] = true;
         self.since.get_or_insert(now);
         self.frames += 1;
@@ -157,8 +171,10 @@ impl Heard {
         self.is_due
     }
 
-    /// Has what was told before be told again, to show that this side lives.
-    pub(crate) fn insist(&mut self) {
+    /// Has what was told before be told again, to show that this side lives: what has come has not
+    /// been taken yet, so the conn is not idle.
+    pub(crate) fn insist(&mut self, now: Instant) {
+        self.last = now;
         for (lane, is_owed) in self.lanes.iter().zip(&mut self.is_owed) {
             *is_owed |= lane.is_some();
         }

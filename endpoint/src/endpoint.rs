@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     admission::Admission,
+    clock::later,
     config::Config,
     error::{Error, RequestError, SendError},
     frame::{Class, Kind, Lane, Payload},
@@ -205,7 +206,7 @@ impl Endpoint {
         question: impl Into<Bytes>,
         deadline: Duration,
     ) -> Result<Bytes, RequestError> {
-        ask(&self.hub, to, question.into(), Instant::now() + deadline, 1).await
+        ask(&self.hub, to, question.into(), later(Instant::now(), deadline), 1).await
     }
 
     /// The same for a question that does no harm if it arrives several times: it is asked again when
@@ -223,7 +224,7 @@ impl Endpoint {
         deadline: Duration,
     ) -> Result<Bytes, RequestError> {
         let attempts = self.hub.config.retry.attempts.max(1);
-        ask(&self.hub, to, question.into(), Instant::now() + deadline, attempts).await
+        ask(&self.hub, to, question.into(), later(Instant::now(), deadline), attempts).await
     }
 
     /// Answers a question; a message that is none is left alone.
@@ -269,7 +270,7 @@ impl Endpoint {
     ///
     /// Not cancel-safe: dropping the future ends everything at once.
     pub async fn close(self, deadline: Duration) -> Report {
-        let until = Instant::now() + deadline;
+        let until = later(Instant::now(), deadline);
         self.hub.close();
         self.accepting.close();
         let peers = self.hub.peers();
@@ -336,7 +337,13 @@ async fn accept(hub: Arc<Hub>, accepting: Arc<Semaphore>, mut listener: AnyListe
 }
 
 async fn receive(hub: &Arc<Hub>, conn: AnyConn) {
-    match greet::accepted(hub, conn).await {
+    // Whoever has not proven itself must not hold up the end.
+    let greeted = tokio::select! {
+        biased;
+        () = hub.closed() => None,
+        greeted = greet::accepted(hub, conn) => greeted,
+    };
+    match greeted {
         Some((lane, met)) => carry(hub, &Link::new(met.dialler, None), lane, met).await,
         None => add(&hub.ledger.links.ended, 1),
     }

@@ -10,9 +10,12 @@ use std::{
 
 use bytes::Bytes;
 use rumormill_transport_api::{Addr, NodeId};
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Duration, Instant},
+};
 
-use crate::{budget::Yields, echo::Heard, trail::Trail};
+use crate::{budget::Yields, clock::later, echo::Heard, trail::Trail};
 
 /// What others may do to a conn that carries messages of a peer.
 #[derive(Debug)]
@@ -125,6 +128,11 @@ impl Link {
     pub(crate) fn last(&self) -> Instant {
         let sent = self.trail().last();
         sent.max(self.heard().last())
+    }
+
+    /// When it has been idle for so long.
+    pub(crate) fn idle_at(&self, idle: Duration) -> Instant {
+        later(self.last(), idle)
     }
 
     /// Has the pump look whether there is something to say.

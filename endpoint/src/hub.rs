@@ -4,9 +4,13 @@ use std::{
     collections::{BTreeMap, VecDeque},
     future::Future,
     net::IpAddr,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::Duration,
 };
@@ -17,7 +21,7 @@ use rumormill_registry::Registry;
 use rumormill_transport_api::{Addr, AnyTransport, End, HostPort, Info, NodeId, Transport};
 use tokio::{
     runtime::Handle,
-    sync::{broadcast, watch},
+    sync::{Notify, broadcast},
     task::JoinSet,
     time::Instant,
 };
@@ -63,7 +67,8 @@ pub(crate) struct Hub {
     tasks: Mutex<JoinSet<()>>,
     cookies: CookieKey,
     runtime: Handle,
-    is_closed: watch::Sender<bool>,
+    is_closed: AtomicBool,
+    closing: Notify,
     events: broadcast::Sender<Event>,
     pub(crate) budget: Mutex<RetryBudget>,
     rng: Mutex<StdRng>,
@@ -99,7 +104,8 @@ impl Hub {
             tasks: Mutex::default(),
             cookies: CookieKey::new(rng.random()),
             runtime: Handle::current(),
-            is_closed: watch::Sender::new(false),
+            is_closed: AtomicBool::new(false),
+            closing: Notify::new(),
             events: broadcast::Sender::new(EVENTS),
             budget: Mutex::default(),
             rng: Mutex::new(rng),
@@ -132,17 +138,23 @@ impl Hub {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        *self.is_closed.borrow()
+        self.is_closed.load(SeqCst)
     }
 
     pub(crate) fn close(&self) {
-        self.is_closed.send_replace(true);
+        self.is_closed.store(true, SeqCst);
+        self.closing.notify_waiters();
     }
 
-    /// Waits until the endpoint is closed.
+    /// Waits until the endpoint is closed. Those who wait learn of it in order, unlike those of a
+    /// `watch`: runs are repeatable.
     pub(crate) async fn closed(&self) {
-        // An error would mean that the sender is gone, which is here.
-        drop(self.is_closed.subscribe().wait_for(|is_closed| *is_closed).await);
+        let mut closing = pin!(self.closing.notified());
+        // From here on nothing is missed.
+        closing.as_mut().enable();
+        if !self.is_closed() {
+            closing.await;
+        }
     }
 
     /// Runs `task` until it ends or the endpoint does.
@@ -409,12 +421,22 @@ impl Hub {
         }
     }
 
-    /// Has the messages of a frame that was never opened sent anew.
-    pub(crate) fn take_back(&self, peer: &Peer, orphan: &Orphan, payloads: Vec<Payload>) {
-        if orphan.kept.is_carried {
+    /// Has the messages of frames that were never opened sent anew, in the same order.
+    pub(crate) fn take_back(self: &Arc<Self>, peer: &Arc<Peer>, unopened: Vec<Orphan>) {
+        if unopened.is_empty() {
+            return;
+        }
+        for orphan in unopened.iter().filter(|orphan| orphan.kept.is_carried) {
             self.ledger.recalled(orphan.kept.messages);
         }
-        peer.outbox.put_back(payloads);
+        peer.outbox.put_back(unopened.iter().flat_map(Orphan::messages).collect());
+        for lane in Lane::ALL {
+            if peer.is_forgotten() {
+                self.drop_waiting(peer, lane, Dropped::Forgotten);
+            }
+            peer.outbox.wake(lane);
+        }
+        self.dial_for_all(peer);
     }
 
     /// Gives up a frame that may have arrived or not.

@@ -19,7 +19,7 @@ use crate::{
     peer::{Peer, Session},
     pump::Pump,
     track::Track,
-    trail::Patience,
+    trail::{Left, Patience},
     turn::Portion,
 };
 
@@ -116,10 +116,12 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
     };
     if hub.is_closed() && ending == Ending::Clean && info.caps.end == End::None {
         // Nobody can say that it has arrived any more; the carrier has it.
-        link.trail().forget();
+        let missed = link.trail().forget();
+        missed.iter().for_each(|kept| hub.lose(&peer, kept));
     }
     // Somebody who greets and then hangs up, again and again, must not be dialled without a pause.
-    if since.elapsed() < SETTLED && ending != Ending::Ours && !link.has_given_way() {
+    // Nor must somebody who can only see what is sent, and says that it was not opened.
+    if since.elapsed() < SETTLED && !link.has_given_way() && !hub.is_closed() {
         peer.missed();
     }
     if let Ending::Broken(why) = ending {
@@ -156,6 +158,7 @@ impl Context<'_> {
                 }
                 // The peer says no more, but it listens until this side ends, too.
                 self.peer.with_tracks(|tracks| tracks.withdraw(self.link));
+                self.hub.dial_for_all(self.peer);
                 self.link.drain();
                 return pumping.await;
             }
@@ -203,9 +206,12 @@ struct Leaving<'a> {
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        let left = self.link.trail().leave(&self.patience, Instant::now());
-        let displaced = self.peer.orphans().take_in(self.session, left);
+        let Left { again, lost } = self.link.trail().leave(&self.patience, Instant::now());
+        lost.iter().for_each(|kept| self.hub.lose(self.peer, kept));
+        let displaced = self.peer.orphans().take_in(self.session, again);
         displaced.iter().for_each(|orphan| self.hub.lose(self.peer, &orphan.kept));
+        // Whoever carries these lanes meanwhile may have looked before they were there.
+        self.peer.with_tracks(|tracks| tracks.nudge());
         if self.peer.is_forgotten() {
             Lane::ALL.iter().for_each(|lane| self.hub.lose_orphans(self.peer, *lane));
         }

@@ -26,11 +26,14 @@ pub(crate) struct Orphan {
 }
 
 impl Orphan {
-    /// Its messages, if the peer is known not to have opened it.
-    pub(crate) fn unopened(&self) -> Option<Vec<Payload>> {
-        let is_whole = self.kept.is_unopened && self.kept.frame.is_some();
-        let messages = || self.kept.payloads().into_iter().filter(Payload::is_message);
-        is_whole.then(|| messages().collect())
+    /// Whether the peer is known not to have opened it, and it can be sent anew.
+    pub(crate) fn is_unopened(&self) -> bool {
+        self.kept.is_unopened && self.kept.frame.is_some()
+    }
+
+    /// Its messages.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = Payload> {
+        self.kept.payloads().into_iter().filter(Payload::is_message)
     }
 
     fn len(&self) -> usize {

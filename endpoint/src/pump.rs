@@ -110,12 +110,12 @@ impl Pump<'_> {
                 () = ready(Lane::Bulk), if lanes.has(Lane::Bulk) => (),
             }
         };
-        let idle = link.last() + hub.config.idle;
+        let idle = link.idle_at(hub.config.idle);
         let until = match next {
             Next::Wait(Some(due)) => idle.min(due),
             _ => idle,
         };
-        timeout_at(until, changed).await.is_ok() || Instant::now() < link.last() + hub.config.idle
+        timeout_at(until, changed).await.is_ok() || Instant::now() < link.idle_at(hub.config.idle)
     }
 
     /// Fills the batch: what has to be said beside the messages, what other conns have left behind,
@@ -174,24 +174,34 @@ impl Pump<'_> {
 
     /// Takes what other conns have left behind.
     fn adopt(&mut self, now: Instant) {
-        let Context { peer, .. } = self.context;
-        let lanes = self.lanes();
-        for _ in 0..MAX_ADOPTED {
-            let Some(orphan) = peer.orphans().next(lanes) else { return };
-            self.send_again(orphan, now);
+        let Context { hub, peer, link, .. } = self.context;
+        let (lanes, mut unopened) = (self.lanes(), Vec::new());
+        let mut adopted = 0;
+        // The pump is told when it may carry more.
+        while adopted < MAX_ADOPTED && !self.is_full() {
+            let Some(orphan) = peer.orphans().next(lanes) else { break };
+            match self.send_again(orphan, now) {
+                Some(orphan) => unopened.push(orphan),
+                None => adopted += 1,
+            }
         }
-        self.context.link.nudge();
+        hub.take_back(peer, unopened);
+        if adopted == MAX_ADOPTED {
+            link.nudge();
+        }
     }
 
-    fn send_again(&mut self, orphan: Orphan, now: Instant) {
+    /// Sends a frame that another conn has left behind, or gives it up; one that was never opened
+    /// comes back.
+    fn send_again(&mut self, orphan: Orphan, now: Instant) -> Option<Orphan> {
         let Context { hub, peer, session, link, .. } = self.context;
         let (lane, counter) = (orphan.kept.lane, orphan.kept.counter);
         if !Arc::ptr_eq(&orphan.session, session) {
-            match orphan.unopened() {
-                Some(payloads) => hub.take_back(peer, &orphan, payloads),
-                None => hub.lose(peer, &orphan.kept),
+            if orphan.is_unopened() {
+                return Some(orphan);
             }
-            return;
+            hub.lose(peer, &orphan.kept);
+            return None;
         }
         let fits = |frame: &Bytes| frame.len() <= self.max_frame;
         // What is behind newer messages of a stream would break their order.
@@ -203,6 +213,13 @@ impl Pump<'_> {
             }
             None => hub.lose(peer, &orphan.kept),
         }
+        None
+    }
+
+    /// Whether a stream has carried as much as can be kept until the peer tells of it.
+    fn is_full(&self) -> bool {
+        let Context { link, .. } = self.context;
+        !self.is_lossy() && link.state() == OPEN && link.trail().is_full()
     }
 
     /// What it carries now.
@@ -213,6 +230,9 @@ impl Pump<'_> {
     /// Takes what fits into one frame; tells of which lane.
     fn fill(&mut self, now: Instant) -> Option<Lane> {
         let Context { peer, .. } = self.context;
+        if self.is_full() {
+            return None;
+        }
         let lanes = self.lanes();
         let most = match self.caps.delivery {
             Delivery::Stream => self.portion.next(peer.outbox.left(Lane::Urgent), now),

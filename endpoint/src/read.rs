@@ -10,7 +10,7 @@ use crate::{
     carriers::{Broken, Latency, Way},
     ear::Ear,
     echo::{Asks, Echo},
-    frame::{Class, Frame, Kind, Payload},
+    frame::{Class, Frame, Kind, Lane, Payload},
     handle::CUT,
     hello::{Greeting, Stale},
     inbox::Message,
@@ -52,7 +52,7 @@ impl Context<'_> {
             if let Some(ended) = ended {
                 return ended;
             }
-            let silent = self.link.last() + self.hub.config.idle + GRACE;
+            let silent = self.link.idle_at(self.hub.config.idle) + GRACE;
             let until = self.link.heard().due().unwrap_or(silent);
             match timeout_at(until, reader.recv(&mut arrived)).await {
                 Ok(Ok(())) => (),
@@ -66,7 +66,10 @@ impl Context<'_> {
                         _ => Ending::Broken(Broken::Cut),
                     });
                 }
-                Err(_) if silent <= Instant::now() => return Ending::Broken(Broken::Silent),
+                // Something may have been sent meanwhile.
+                Err(_) if self.link.idle_at(self.hub.config.idle) + GRACE <= Instant::now() => {
+                    return Ending::Broken(Broken::Silent);
+                }
                 Err(_) => {
                     self.link.heard().hurry();
                     self.link.nudge();
@@ -95,9 +98,9 @@ impl Context<'_> {
                 self.learn(payloads)?;
             }
             // It is here, by this conn or another, and its sender has to know.
-            Err(Rejected::Replayed) => self.heard(&frame, Asks::Soon),
+            Err(Rejected::Replayed) => self.heard(&frame, Asks::Again),
             // Over datagrams anybody can have made it.
-            Err(Rejected::Old) if !self.is_lossy() => self.heard(&frame, Asks::Soon),
+            Err(Rejected::Old) if !self.is_lossy() => self.heard(&frame, Asks::Again),
             Err(_) => (),
         }
         self.deliver(opened?).await;
@@ -113,12 +116,19 @@ impl Context<'_> {
 
     /// Takes note of what the peer says has arrived.
     fn learn(&self, payloads: &[Payload]) -> Result<(), Rejected> {
-        for payload in payloads.iter().filter(|payload| payload.kind == Kind::Echo) {
+        let echoes = || payloads.iter().filter(|payload| payload.kind == Kind::Echo);
+        // Each costs a look at everything that is waited for.
+        if Lane::ALL.len() < echoes().count() {
+            return Err(Rejected::Malformed);
+        }
+        for payload in echoes() {
             let echo = Echo::parse(&payload.bytes).map_err(|_| Rejected::Malformed)?;
             let patience = Patience::of(self.info.caps.delivery, self.hub.config.timeouts);
             let learnt = self.link.trail().learns(&echo, &patience, Instant::now());
             self.hub.ledger.carried(learnt.carried);
             learnt.lost.iter().for_each(|kept| self.hub.lose(self.peer, kept));
+            // There may be room for more.
+            self.link.nudge();
         }
         Ok(())
     }
@@ -135,14 +145,21 @@ impl Context<'_> {
         self.put(class, &mut messages).await;
     }
 
-    /// Hands messages over. As long as that takes, the peer is told that this side lives.
+    /// Hands messages over. As long as that takes, the peer is told that this side lives, and what
+    /// it tells itself waits behind them.
     async fn put(&self, class: Class, messages: &mut VecDeque<Message>) {
         let mut putting = std::pin::pin!(self.hub.inbox(class).put(messages));
+        if timeout(Duration::ZERO, &mut putting).await.is_ok() {
+            return;
+        }
         let pause = self.hub.config.timeouts.read.min(self.hub.config.timeouts.write) / 4;
+        self.link.trail().is_deaf(Instant::now());
         while timeout(pause, &mut putting).await.is_err() {
-            self.link.heard().insist();
+            self.link.trail().is_deaf(Instant::now());
+            self.link.heard().insist(Instant::now());
             self.link.nudge();
         }
+        self.link.trail().is_deaf(Instant::now());
     }
 
     /// Greetings have their place before everything else; on datagrams, after a restart too.

@@ -31,7 +31,11 @@ pub(crate) async fn ask(
             kind: Kind::Request(asked.number),
             bytes: question.clone(),
         };
-        hub.send(to, payload)?;
+        match hub.send(to, payload) {
+            // The question was sent before, and its answer may still come.
+            Err(_) if 1 < attempt => (),
+            sent => sent?,
+        }
         let is_last = attempt == attempts;
         // What is lost on datagrams is known after that time, an answer among it.
         let patience = Instant::now() + hub.config.timeouts.read * 2 / 5;

@@ -233,7 +233,7 @@ impl Tracks {
     }
 
     /// Has all conns look again at what they carry.
-    fn nudge(&self) {
+    pub(crate) fn nudge(&self) {
         self.links().for_each(|link| link.nudge());
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Kept {
     is_again: bool,
     /// Whether the peer has to tell that it has arrived.
     asks: bool,
+    /// Whether the peer has told that it had not, when later ones had.
+    is_missed: bool,
     sent: Instant,
     /// When it was sent last.
     tried: Instant,
@@ -59,6 +61,15 @@ pub(crate) struct Learnt {
     /// Messages of each class that nobody knew a carrier had.
     pub(crate) carried: [u32; 3],
     /// Frames that have not arrived, though later ones have.
+    pub(crate) lost: Vec<Kept>,
+}
+
+/// What is left of a conn that is gone.
+#[derive(Debug)]
+pub(crate) struct Left {
+    /// Frames that may not have arrived, to be sent again.
+    pub(crate) again: VecDeque<Kept>,
+    /// Frames that have not arrived, and are too old for that.
     pub(crate) lost: Vec<Kept>,
 }
 
@@ -112,6 +123,7 @@ impl Kept {
             is_unopened: false,
             is_again: false,
             asks: false,
+            is_missed: false,
             sent: now,
             tried: now,
         }
@@ -128,7 +140,9 @@ impl Kept {
 
     /// The same, to be sent now over another conn.
     pub(crate) fn again(self, now: Instant) -> Self {
-        Self { asks: true, sent: now, tried: now, is_again: true, is_unopened: false, ..self }
+        let (is_unopened, is_missed) = (false, false);
+        let (sent, tried) = (now, now);
+        Self { asks: true, sent, tried, is_again: true, is_unopened, is_missed, ..self }
     }
 }
 
@@ -194,16 +208,22 @@ impl Trail {
 
     /// Notes what has arrived.
     pub(crate) fn learns(&mut self, echo: &Echo, patience: &Patience, now: Instant) -> Learnt {
-        let has_arrived = |kept: &Kept| kept.lane == echo.lane && echo.tells_of(kept.counter);
+        let has_arrived = |kept: &Kept| {
+            let is_told = kept.lane == echo.lane && echo.tells_of(kept.counter);
+            // What was missed, and is too far back by now, has never arrived as far as is known.
+            is_told && (echo.spans(kept.counter) || !kept.is_missed)
+        };
         let latest = self.kept.iter().rfind(|kept| has_arrived(kept)).map(|kept| kept.sent);
         self.arrived = self.arrived.max(latest);
         let is_late = |kept: &Kept| {
             let is_lossy = patience.probe.is_some();
-            is_lossy && Some(kept.sent) < self.arrived && patience.silence < now - kept.sent
+            let is_old = Some(kept.sent) < self.arrived && patience.silence < now - kept.sent;
+            let is_far_back = kept.lane == echo.lane && echo.tells_of(kept.counter);
+            is_lossy && (is_old || is_far_back)
         };
         let (mut carried, mut lost) = ([0; 3], Vec::new());
         for _ in 0..self.kept.len() {
-            let Some(kept) = self.kept.pop_front() else { break };
+            let Some(mut kept) = self.kept.pop_front() else { break };
             if has_arrived(&kept) {
                 self.bytes -= kept.len();
                 // The peer may have the beginning of a batch before the carrier has its end.
@@ -214,6 +234,7 @@ impl Trail {
                 self.bytes -= kept.len();
                 lost.push(kept);
             } else {
+                kept.is_missed |= kept.lane == echo.lane && echo.misses(kept.counter);
                 self.kept.push_back(kept);
             }
         }
@@ -264,6 +285,17 @@ impl Trail {
         self.told.is_some_and(|told| told.elapsed() <= time)
     }
 
+    /// Notes that what the peer tells is not listened to just now: it may have told of anything.
+    pub(crate) fn is_deaf(&mut self, now: Instant) {
+        self.told = self.told.max(Some(now));
+    }
+
+    /// Whether a stream should carry no more until the peer has told of some of it: what is not kept
+    /// would be lost without a trace if the conn broke.
+    pub(crate) fn is_full(&self) -> bool {
+        MAX_KEPT <= self.kept.len() + MAX_BATCH
+    }
+
     /// Notes that the peer was asked.
     pub(crate) fn probes(&mut self, now: Instant) {
         self.probed = Some(now);
@@ -286,29 +318,34 @@ impl Trail {
         self.kept.is_empty()
     }
 
-    /// When something was sent that was no mere echo.
+    /// When something was sent that was no mere echo, or the peer told of anything last: it repeats
+    /// itself only while it has not taken everything yet.
     pub(crate) fn last(&self) -> Instant {
-        self.last
+        self.told.unwrap_or(self.last).max(self.last)
     }
 
-    /// Gives up waiting for what is left: the carrier has it, and nobody can tell any more.
-    pub(crate) fn forget(&mut self) {
+    /// Gives up waiting for what is left: the carrier has it, and nobody can tell any more. What the
+    /// peer has told to be missing comes back.
+    pub(crate) fn forget(&mut self) -> Vec<Kept> {
         self.bytes = 0;
-        self.kept.clear();
+        std::mem::take(&mut self.kept).into_iter().filter(|kept| kept.is_missed).collect()
     }
 
     /// Everything that is left; the conn is gone. Where an echo may get lost, or nobody asks for one,
-    /// what is old is believed to have arrived.
-    pub(crate) fn leave(&mut self, patience: &Patience, now: Instant) -> VecDeque<Kept> {
+    /// what is old is believed to have arrived, unless the peer has told that it is missing.
+    pub(crate) fn leave(&mut self, patience: &Patience, now: Instant) -> Left {
         self.bytes = 0;
-        let mut left = std::mem::take(&mut self.kept);
-        if patience.probe.is_some() {
-            left.retain(|kept| {
-                let is_open = kept.asks && self.arrived < Some(kept.sent);
-                !kept.is_carried || is_open || now - kept.sent <= patience.silence
-            });
+        let (mut again, mut lost) = (VecDeque::new(), Vec::new());
+        for kept in std::mem::take(&mut self.kept) {
+            let is_open = kept.asks && self.arrived < Some(kept.sent);
+            let is_young = now - kept.sent <= patience.silence;
+            match patience.probe.is_none() || !kept.is_carried || is_open || is_young {
+                true => again.push_back(kept),
+                false if kept.is_missed => lost.push(kept),
+                false => (),
+            }
         }
-        left
+        Left { again, lost }
     }
 }
 
@@ -331,6 +368,8 @@ fn add(messages: &mut [u32; 3], kept: &Kept) {
 /// Frames that are kept for one conn, and bytes of them. Of more, the oldest are believed to have
 /// arrived, or are kept without their bytes, and cannot be sent again.
 const MAX_KEPT: usize = 1024;
+/// Room for the frames of one batch.
+const MAX_BATCH: usize = 4;
 const MAX_BYTES: usize = 4 << 20;
 /// Frames that are sent again together.
 const MAX_AGAIN: usize = 64;
@@ -370,7 +409,7 @@ mod tests {
         let learnt = trail.learns(&echo(4, 0b111), &patience, now);
         assert_eq!((learnt.carried, learnt.lost.len()), ([0, 1, 0], 0));
         assert_eq!(trail.next(&patience, now), Next::Wait(None));
-        assert!(trail.leave(&patience, now).is_empty());
+        assert!(trail.leave(&patience, now).again.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -385,7 +424,7 @@ mod tests {
         trail.learns(&echo(1, 0), &patience, at(5));
         assert!(matches!(trail.next(&patience, at(9)), Next::Wait(Some(_))), "it lives");
         assert_eq!(trail.next(&patience, at(11)), Next::Silent);
-        assert_eq!(trail.leave(&patience, start).len(), 1);
+        assert_eq!(trail.leave(&patience, start).again.len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -424,7 +463,7 @@ mod tests {
         assert_eq!(trail.next(&patience, half), Next::Wait(Some(half + (half - start))));
         assert!(!trail.was_unopened(&[9; 16]));
         trail.was_unopened(&[2; 16]);
-        let left = trail.leave(&patience, half);
+        let left = trail.leave(&patience, half).again;
         assert!(left.iter().all(|kept| !kept.is_unopened), "the first may have been opened");
     }
 
@@ -442,6 +481,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_the_peer_has_missed_is_lost_even_if_nothing_follows() {
+        let (start, patience) = (Instant::now(), patience(Delivery::Datagram));
+        let later = start + Duration::from_secs(90);
+        for told in [Told::Nothing, Told::FarBack] {
+            let mut trail = Trail::new(start);
+            (1..=2).for_each(|counter| trail.sends(kept(counter, start)));
+            trail.carried();
+            trail.learns(&echo(2, 0), &patience, start);
+            let lost = match told {
+                Told::Nothing => trail.leave(&patience, later).lost,
+                Told::FarBack => trail.learns(&echo(99, u64::MAX), &patience, start).lost,
+            };
+            let counters: Vec<u64> = lost.iter().map(|kept| kept.counter).collect();
+            assert_eq!(counters, [1], "{told:?}");
+        }
+    }
+
+    /// What follows after the peer has told that a frame is missing.
+    #[derive(Clone, Copy, Debug)]
+    enum Told {
+        Nothing,
+        FarBack,
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn only_so_much_is_kept() {
         let now = Instant::now();
         let mut trail = Trail::new(now);
@@ -449,7 +513,7 @@ mod tests {
             trail.sends(Kept::new(LANE, counter, vec![0; 8 << 10].into(), now));
             trail.carried();
         }
-        let left = trail.leave(&patience(Delivery::Stream), now);
+        let left = trail.leave(&patience(Delivery::Stream), now).again;
         let whole = left.iter().filter(|kept| kept.frame.is_some()).count();
         assert_eq!((left.len(), whole), (MAX_KEPT, MAX_BYTES / (8 << 10)));
         assert!(left.back().is_some_and(|youngest| youngest.frame.is_some()));
@@ -466,6 +530,7 @@ mod tests {
         assert!(trail.was_unopened(&[2; 16]));
         let unopened: Vec<bool> = trail
             .leave(&patience(Delivery::Datagram), now)
+            .again
             .iter()
             .map(|kept| kept.is_unopened)
             .collect();

@@ -3,8 +3,14 @@
 use std::{net::TcpStream, time::Duration};
 
 use bytes::Bytes;
-use rumormill_endpoint::{Config, Endpoint, Rejected, hello::Greeting};
-use rumormill_transport_mem::Network;
+use rumormill_endpoint::{
+    Class, Config, Endpoint, Rejected,
+    frame::Frame,
+    hello::{Greeting, Stale},
+};
+use rumormill_registry::Registry;
+use rumormill_transport_api::{AnyConn, Batch, Listener, Reader, Target, Transport, Writer};
+use rumormill_transport_mem::{Link, Network};
 use tokio::time::Instant;
 
 use crate::{
@@ -149,3 +155,85 @@ async fn a_peer_cannot_hold_conns_without_end() {
     .await;
     victim.is_well(STREAM).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn replays_keep_no_conn_alive() {
+    let config = Config { idle: Duration::from_secs(2), ..config() };
+    let victim = Victim::with(&registry(&Network::new(7)), config, &[DATAGRAM]).await;
+    let mut peer = Stranger::meet(&victim.registry, DATAGRAM, 3, 1).await;
+    let (frame, before) = (peer.seal("rumor"), victim.endpoint.snapshot().links.ended);
+    for _ in 0..200 {
+        peer.say(frame.clone()).await;
+        tokio::time::sleep_until(Instant::now() + Duration::from_millis(100)).await;
+        if before < victim.endpoint.snapshot().links.ended {
+            return;
+        }
+    }
+    panic!("{:?}", victim.endpoint.snapshot());
+}
+
+/// Somebody between two nodes who sees all frames, and says to each that it was not opened.
+async fn say_all_is_stale(registry: &Registry, between: &str, behind: &str) -> usize {
+    let transport = registry.transport("mem").expect("linked");
+    let mut listener = transport.listen(&addr(between)).await.expect("listening");
+    let mut met = 0;
+    loop {
+        let Ok(conn) = listener.accept().await else { return met };
+        met += 1;
+        let beyond = transport.dial(&Target::new(addr(behind))).await.expect("it listens");
+        tokio::spawn(tell_stale(conn, beyond));
+        if met == PLENTY {
+            return met;
+        }
+    }
+}
+
+async fn tell_stale(mut near: AnyConn, mut far: AnyConn) {
+    let (mut there, mut back, mut has_confirmed) = (Vec::new(), Vec::new(), false);
+    loop {
+        tokio::select! {
+            heard = near.reader.recv(&mut there) => if heard.is_err() { return },
+            heard = far.reader.recv(&mut back) => if heard.is_err() { return },
+        }
+        for whole in there.drain(..) {
+            let stale = Frame::parse(whole.clone()).ok().and_then(|frame| Stale::to(&frame));
+            let (saying, writer) = match stale.filter(|_| has_confirmed) {
+                Some(stale) => (Greeting::Stale(stale).encode(0), &mut near.writer),
+                None => (whole.clone(), &mut far.writer),
+            };
+            has_confirmed |= Frame::parse(whole).is_ok();
+            writer.send(&mut Batch::from_iter([saying])).await.ok();
+        }
+        let mut replies: Batch = back.drain(..).collect();
+        near.writer.send(&mut replies).await.ok();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_that_nothing_was_opened_is_not_greeted_without_a_pause() {
+    let network = Network::new(7);
+    let latency = Duration::from_millis(1);
+    network.set_default_link(Link { latency, ..Link::default() });
+    let registry = registry(&network);
+    let victim = Victim::with(&registry, config(), &[DATAGRAM]).await;
+    let (honest, _inboxes) =
+        Endpoint::start(registry.clone(), key(1), config()).expect("a good config");
+    let between = "mem://between?delivery=datagram";
+    honest.learn(victim.endpoint.node(), vec![addr(between)]).expect("room");
+    let since = Instant::now();
+    let lying = say_all_is_stale(&registry, between, DATAGRAM);
+    let sending = async {
+        for _ in 0..100 {
+            honest.send(victim.endpoint.node(), Class::Gossip, "rumor").expect("room");
+            tokio::time::sleep_until(Instant::now() + Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        met = lying => panic!("{met} conns in {:?}", since.elapsed()),
+        () = sending => (),
+    }
+    drop(honest);
+}
+
+/// More conns than there may be in the ten seconds of the test, with a pause before each.
+const PLENTY: usize = 110;

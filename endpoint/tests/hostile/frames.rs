@@ -2,7 +2,8 @@
 
 use rumormill_endpoint::{
     Class, Rejected,
-    frame::{Lane, Payload},
+    echo::Echo,
+    frame::{Kind, Lane, Payload},
     seal::{Cluster, Sealer},
 };
 use rumormill_transport_mem::Network;
@@ -191,5 +192,18 @@ async fn who_is_forgotten_is_not_heard_any_more() {
     peer.say(after).await;
     assert!(peer.wire.hear().await.is_none(), "it was cut at once");
     assert!(timeout(victim.inboxes.gossip.recv()).await.is_none(), "nothing is delivered");
+    victim.is_well(STREAM).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_tells_of_each_lane_once() {
+    let mut victim = Victim::at(&[STREAM]).await;
+    let mut peer = Stranger::meet(&victim.registry, STREAM, 3, 1).await;
+    let echo = Echo { lane: Lane::Urgent, highest: u64::MAX, seen: 0 };
+    let (class, kind, bytes) = (Class::Control, Kind::Echo, echo.encode());
+    let many = vec![Payload { class, kind, bytes }; 4];
+    let frame = peer.sealer.seal(Lane::Urgent, many.iter(), Some(&peer.wire.key));
+    peer.say(frame).await;
+    victim.has_rejected(Rejected::Malformed, 1).await;
     victim.is_well(STREAM).await;
 }
