@@ -197,8 +197,11 @@ impl Hub {
                     add(&self.ledger.links.failed_dials, 1);
                     self.ledger.carriers.carrier(addr.scheme()).failed(&error);
                     tracing::debug!(node = %peer.node, %addr, %error, "a route leads nowhere");
-                    let mut rng = self.rng();
-                    peer.with_routes(|routes| routes.missed(addr, Instant::now(), &mut *rng));
+                    // That there is no place for a conn says nothing about the way.
+                    if !matches!(error, Error::Busy { .. }) {
+                        let mut rng = self.rng();
+                        peer.with_routes(|routes| routes.missed(addr, Instant::now(), &mut *rng));
+                    }
                 }
             }
         }

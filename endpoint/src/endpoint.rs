@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rumormill_identity::SecretKey;
 use rumormill_registry::Registry;
 use rumormill_transport_api::{
-    Addr, AnyConn, AnyListener, Backoff, Listener, NodeId, Transport, accept_next,
+    Addr, AnyConn, AnyListener, Backoff, Listener, NodeId, Timeouts, Transport, accept_next,
 };
 use tokio::{
     sync::{Semaphore, broadcast},
@@ -34,7 +34,7 @@ use crate::{
 /// A node's end of everything: it knows peers, has conns to them over any transports, and moves
 /// messages that are signed and cannot be replayed.
 ///
-/// Dropping it ends everything at once. [`close`](Self::close) sends first what waits.
+/// Dropping it ends everything at once, but for what somebody still holds of its pool. [`close`](Self::close) sends first what waits.
 pub struct Endpoint {
     hub: Arc<Hub>,
     accepting: Arc<Semaphore>,
@@ -178,8 +178,8 @@ impl Endpoint {
 
     /// Takes a message for a peer, and never waits: it goes out in its turn.
     ///
-    /// At most once, and in order with others of its class as long as the conn lives. That it was
-    /// taken does not mean that it arrives.
+    /// At most once, and over a stream in order with others of its class as long as the conn lives.
+    /// That it was taken does not mean that it arrives.
     ///
     /// # Errors
     /// [`SendError`]; the message was not taken.
@@ -312,9 +312,17 @@ fn check(config: &Config) -> Result<(), Error> {
         Config { admission: Admission::Nodes(nodes), .. } if **nodes == BTreeSet::new() => {
             problem("admission", "lists nobody; list the nodes of the cluster")
         }
+        Config { max_conns: 0, .. } => problem("max_conns", "is 0; a node needs a conn or two"),
+        Config { timeouts: Timeouts { dial, read, write }, .. }
+            if LONGEST < *dial.max(read).max(write) =>
+        {
+            problem("timeouts", "are over a day; nobody waits as long for a peer")
+        }
         _ => Ok(()),
     }
 }
+
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Accepts until the endpoint is closed, or the listener ends.
 async fn accept(hub: Arc<Hub>, accepting: Arc<Semaphore>, mut listener: AnyListener) {

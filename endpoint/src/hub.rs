@@ -29,6 +29,7 @@ use tokio::{
 use crate::{
     admission::{Admission, Denied},
     budget::Budget,
+    clock::later,
     config::Config,
     crowd::Crowd,
     dial::dial,
@@ -296,8 +297,7 @@ impl Hub {
         let now = self.config.clock.seconds();
         let ticket = admission.admit(&self.cluster, node, ticket, now)?;
         let rest = ticket.map(|ticket| ticket.not_after.saturating_sub(now).saturating_add(1));
-        // What is too far away for the clock is never.
-        Ok(rest.and_then(|rest| Instant::now().checked_add(Duration::from_secs(rest.min(DECADE)))))
+        Ok(rest.map(|rest| later(Instant::now(), Duration::from_secs(rest))))
     }
 
     /// Has other nodes be members from now on, and forgets those that are none any more.
@@ -499,7 +499,5 @@ pub enum Event {
     Unreachable(NodeId),
 }
 
-/// Seconds after which a timer may fire for nothing.
-const DECADE: u64 = 10 * 365 * 24 * 3600;
 /// Events that may wait for whoever is slow to take them; of more, the oldest go.
 const EVENTS: usize = 1024;

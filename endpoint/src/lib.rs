@@ -35,7 +35,8 @@
 //! - **Who:** a message is from the node that it says. Every frame is signed, and the signature
 //!   covers the cluster and both nodes' ids and sessions. Replayed, altered, redirected, or from
 //!   before a restart, it is refused and counted ([`Rejected`]).
-//! - **Whether:** at most once, and in order within a class as long as a conn lives. What was taken
+//! - **Whether:** at most once, and over a stream in order within a class as long as the conn
+//!   lives; what is urgent and too long for packets may come later than what is not. What was taken
 //!   and did not leave is counted by reason ([`Dropped`]); what a carrier took and died with is
 //!   *uncertain*. A [`request`](Endpoint::request) is the acknowledged form.
 //! - **How much:** every queue and table is bounded by [`Config`], and its overflow counted.

@@ -48,7 +48,8 @@ impl Orphans {
         session: &Arc<Session>,
         left: VecDeque<Kept>,
     ) -> VecDeque<Orphan> {
-        for kept in left {
+        // A probe was for the conn alone.
+        for kept in left.into_iter().filter(|kept| kept.messages != [0; 3]) {
             let orphan = Orphan { session: session.clone(), kept };
             self.bytes += orphan.len();
             self.waiting.push_back(orphan);

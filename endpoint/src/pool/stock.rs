@@ -23,7 +23,10 @@ use super::{
     shelf::{Idle, Keeping, Origin, Shelf, Visited},
     tally::{Ended, Snapshot},
 };
-use crate::budget::{Budget, Counted, Full, Kept, Permit, Yields};
+use crate::{
+    budget::{Budget, Counted, Full, Kept, Permit, Yields},
+    clock::later,
+};
 
 /// What the clones of a pool, its leases and its background task share.
 pub(super) struct Stock {
@@ -298,6 +301,5 @@ impl Yields for Stock {
 
 /// The moment when `within` has passed; one so far away that it cannot be told is in thirty years.
 pub(super) fn after(within: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(within).unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 86_400))
+    later(Instant::now(), within)
 }
