@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use rumormill_transport_api::{Addr, End, Expect, Target, Transport};
-use tokio::time::{Instant, timeout_at};
+use rumormill_transport_api::{Addr, End, Error as CarrierError, Expect, Target, Transport};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     budget::Full,
@@ -98,8 +98,16 @@ impl Hub {
         let deadline = since + after;
         let full = |Full { limit }| Error::Busy { limit };
         let permit = self.places.enter(deadline).await.map_err(full)?;
-        let dialling = timeout_at(deadline, transport.dial(&target));
-        let conn = dialling.await.map_err(|_| timed_out())??;
+        let dialling = async {
+            match transport.dial(&target).await {
+                // From there a conn leads to it already, or somebody else dials.
+                Err(CarrierError::Busy { .. }) if target.from.is_some() => {
+                    transport.dial(&Target { from: None, ..target.clone() }).await
+                }
+                dialled => dialled,
+            }
+        };
+        let conn = timeout_at(deadline, dialling).await.map_err(|_| timed_out())??;
         let dialled = Instant::now();
         carrier.took(Latency::Dial, dialled - since);
         let met = greet::dialled(self, (conn, permit), addr, expected, lane, deadline).await?;
@@ -112,18 +120,25 @@ impl Hub {
     /// another kind, that stands in.
     async fn find(self: &Arc<Self>, peer: &Arc<Peer>, track: Track) -> Found {
         let now = Instant::now();
-        let up = peer.with_routes(|routes| routes.up(track.delivery(), now));
-        if up.is_empty() && self.stand_in(peer, track) {
+        let (own, other) = (track.delivery(), track.other().delivery());
+        let (up, has_better) = peer.with_routes(|routes| {
+            let is_there = routes.has(other) && !routes.has(own);
+            (routes.up(own, now), is_there || !routes.up(other, now).is_empty())
+        });
+        if up.is_empty() && self.stand_in(peer, track, has_better) {
             return Found::StandIn;
         }
         let routes = match up.is_empty() {
-            true => peer.with_routes(|routes| routes.to_try(track.delivery(), now)),
+            true => peer.with_routes(|routes| routes.to_try(own, now)),
             false => up,
         };
-        if let Some((met, addr)) = self.first_of(&routes, peer, track).await {
+        let each = self.config.timeouts.dial;
+        if let Some((met, addr)) = self.first_of(&routes, peer, track, each).await {
             return Found::Met(Box::new(met), addr);
         }
-        match self.stand_in(peer, track) {
+        // One that was down may be up again: nobody else would look.
+        let has_other = peer.with_routes(|routes| routes.has(other));
+        match self.stand_in(peer, track, has_other) {
             true => Found::StandIn,
             false => Found::Nobody,
         }
@@ -139,20 +154,19 @@ impl Hub {
             if better.is_empty() {
                 break;
             }
-            if let Some((met, addr)) = self.first_of(&better, peer, track).await {
+            // One after the other, so that the best stays; but a look at all takes no longer than at
+            // one.
+            let each = self.config.timeouts.dial / u32::try_from(better.len()).unwrap_or(u32::MAX);
+            if let Some((met, addr)) = self.first_of(&better, peer, track, each).await {
                 return Some((Box::new(met), addr));
             }
         }
         None
     }
 
-    /// Has another kind of conn stand in for `track`, if there is one or may be.
-    fn stand_in(self: &Arc<Self>, peer: &Arc<Peer>, track: Track) -> bool {
-        let (other, now) = (track.other(), Instant::now());
-        let may_be_dialled = peer.with_routes(|routes| {
-            let has_up = !routes.up(other.delivery(), now).is_empty();
-            has_up || (!routes.has(track.delivery()) && routes.has(other.delivery()))
-        });
+    /// Has another kind of conn stand in for `track`, if there is one, or it may be dialled.
+    fn stand_in(self: &Arc<Self>, peer: &Arc<Peer>, track: Track, may_be_dialled: bool) -> bool {
+        let other = track.other();
         let can = peer.with_tracks(|tracks| {
             let may_come = may_be_dialled && !tracks.is_barred(other);
             let has_other = tracks.link(other).is_some() || may_come;
@@ -180,15 +194,18 @@ impl Hub {
         }
     }
 
-    /// The first of these ways that leads to the peer.
+    /// The first of these ways that leads to the peer, where each may take so long.
     async fn first_of(
         &self,
         addrs: &[Addr],
         peer: &Arc<Peer>,
         track: Track,
+        each: Duration,
     ) -> Option<(Met, Addr)> {
         for addr in addrs {
-            match self.meet(addr, Some(peer), track.greeting()).await {
+            let meeting = timeout(each, self.meet(addr, Some(peer), track.greeting())).await;
+            let timed_out = |_| Err(Error::Timeout { addr: addr.clone(), after: each });
+            match meeting.unwrap_or_else(timed_out) {
                 Ok(met) => {
                     peer.with_routes(|routes| routes.reached(addr, met.info.caps));
                     return Some((met, addr.clone()));

@@ -6,14 +6,12 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use rumormill_transport_api::{Addr, NodeId};
-use tokio::{
-    sync::Notify,
-    time::{Duration, Instant},
-};
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{budget::Yields, clock::later, echo::Heard, trail::Trail};
 
@@ -21,6 +19,7 @@ use crate::{budget::Yields, clock::later, echo::Heard, trail::Trail};
 #[derive(Debug)]
 pub(crate) struct Link {
     dialler: NodeId,
+    since: Instant,
     /// The way by which this node has dialled it.
     route: Option<Addr>,
     state: AtomicU8,
@@ -42,6 +41,7 @@ impl Link {
         let now = Instant::now();
         Arc::new(Self {
             dialler,
+            since: now,
             route,
             state: AtomicU8::new(OPEN),
             has_given_way: AtomicBool::new(false),
@@ -61,6 +61,11 @@ impl Link {
     /// The way by which this node has dialled it; `None` if the peer did.
     pub(crate) fn route(&self) -> Option<&Addr> {
         self.route.as_ref()
+    }
+
+    /// Whether the peer may not have known of it when it dialled or sent what has arrived just now.
+    pub(crate) fn is_young(&self) -> bool {
+        self.since.elapsed() < YOUNG
     }
 
     /// Has it closed once nothing waits for it.
@@ -156,5 +161,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What the peer did longer ago than this does not arrive any more, dials among it, but for the
+/// slowest.
+const YOUNG: Duration = Duration::from_secs(2);
 /// Greetings that may wait to be said on one conn.
 const GREETINGS: usize = 4;

@@ -18,7 +18,7 @@ use crate::{
     ledger::Rejected,
     peer::{Peer, Session},
     pump::Pump,
-    track::Track,
+    track::{Declined, Track},
     trail::{Left, Patience},
     turn::Portion,
 };
@@ -75,12 +75,17 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
         return hub.ended(&peer);
     };
     let track = Track::of_conn(info.caps.delivery, lane);
+    let patience = Patience::of(info.caps.delivery, hub.config.timeouts);
     match peer.offer(track, link) {
-        true => {
+        Ok(before) => {
             hub.connected(&peer);
-            hub.restore_if_worse(&peer, track);
+            // It may be dead: what it has sent goes out again, before anything newer does.
+            before.iter().for_each(|before| hub.leave(&peer, &session, before, &patience));
+            Track::ALL.iter().for_each(|track| hub.restore_if_worse(&peer, *track));
+            // What this one was dialled for may be another one's by now.
+            hub.dial_for_all(&peer);
         }
-        false => link.give_way(),
+        Err(Declined) => link.give_way(),
     }
     if hub.is_closed() {
         link.drain();
@@ -92,7 +97,6 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
         true => Opened::Dialled,
         false => Opened::Accepted,
     });
-    let patience = Patience::of(info.caps.delivery, hub.config.timeouts);
     let as_idler: Arc<dyn Yields> = link.clone();
     hub.places.register(Arc::downgrade(&as_idler));
     let leaving = Leaving { hub, peer: &peer, session: &session, link, patience };
@@ -126,10 +130,10 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
     }
     if let Ending::Broken(why) = ending {
         carrier.broke(why);
-        if let Some(addr) = link.route() {
-            let mut rng = hub.rng();
-            peer.with_routes(|routes| routes.missed(addr, Instant::now(), &mut *rng));
-        }
+        // Over datagrams a peer dials from where it can be dialled.
+        let addr = link.route().unwrap_or(&info.remote);
+        let mut rng = hub.rng();
+        peer.with_routes(|routes| routes.missed(addr, Instant::now(), &mut *rng));
     }
     peer.with_tracks(|tracks| tracks.withdraw(link));
     drop(leaving);
@@ -158,6 +162,8 @@ impl Context<'_> {
                 }
                 // The peer says no more, but it listens until this side ends, too.
                 self.peer.with_tracks(|tracks| tracks.withdraw(self.link));
+                let patience = Patience::of(self.info.caps.delivery, self.hub.config.timeouts);
+                self.hub.leave(self.peer, self.session, self.link, &patience);
                 self.hub.dial_for_all(self.peer);
                 self.link.drain();
                 return pumping.await;
@@ -195,6 +201,18 @@ async fn passed(moment: Option<Instant>) {
     }
 }
 
+impl Hub {
+    /// Leaves to the next conn of a peer what this one has sent and nobody has heard of.
+    fn leave(&self, peer: &Peer, session: &Arc<Session>, link: &Link, patience: &Patience) {
+        let Left { again, lost } = link.trail().leave(patience, Instant::now());
+        lost.iter().for_each(|kept| self.lose(peer, kept));
+        let displaced = peer.orphans().take_in(session, again);
+        displaced.iter().for_each(|orphan| self.lose(peer, &orphan.kept));
+        // Whoever carries these lanes meanwhile may have looked before they were there.
+        peer.with_tracks(|tracks| tracks.nudge());
+    }
+}
+
 /// Leaves to the peer what a conn has sent and nobody has heard of, however it ends.
 struct Leaving<'a> {
     hub: &'a Hub,
@@ -206,12 +224,7 @@ struct Leaving<'a> {
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        let Left { again, lost } = self.link.trail().leave(&self.patience, Instant::now());
-        lost.iter().for_each(|kept| self.hub.lose(self.peer, kept));
-        let displaced = self.peer.orphans().take_in(self.session, again);
-        displaced.iter().for_each(|orphan| self.hub.lose(self.peer, &orphan.kept));
-        // Whoever carries these lanes meanwhile may have looked before they were there.
-        self.peer.with_tracks(|tracks| tracks.nudge());
+        self.hub.leave(self.peer, self.session, self.link, &self.patience);
         if self.peer.is_forgotten() {
             Lane::ALL.iter().for_each(|lane| self.hub.lose_orphans(self.peer, *lane));
         }

@@ -23,7 +23,7 @@ use crate::{
     retry::Retry,
     route::{Route, Routes},
     seal::{Cluster, Opener, Party, Sealer},
-    track::{Track, Tracks},
+    track::{Declined, Track, Tracks},
 };
 
 /// One peer.
@@ -224,10 +224,14 @@ impl Peer {
         })
     }
 
-    /// Makes `link` the one of `track`, if it has precedence; tells whether it does.
-    pub(crate) fn offer(&self, track: Track, link: &Arc<Link>) -> bool {
+    /// Makes `link` the one of `track`, if it has precedence; returns the one that it replaces.
+    pub(crate) fn offer(
+        &self,
+        track: Track,
+        link: &Arc<Link>,
+    ) -> Result<Option<Arc<Link>>, Declined> {
         let mut state = self.lock();
-        !state.is_forgotten && state.tracks.offer(track, link)
+        if state.is_forgotten { Err(Declined) } else { state.tracks.offer(track, link) }
     }
 
     /// What has to be dialled for `lane`, if anything; from then on it is under way.

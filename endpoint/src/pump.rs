@@ -37,10 +37,12 @@ pub(crate) struct Pump<'a> {
 impl Pump<'_> {
     /// Sends what waits, until the conn is drained, cut, idle, silent or broken.
     pub(crate) async fn run(&mut self, writer: &mut AnyWriter) -> Ending {
-        let Context { hub, link, .. } = self.context;
+        let Context { hub, peer, link, .. } = self.context;
         let (mut turn, is_signed) = (Turn::default(), !self.context.is_proven_by_carrier());
         loop {
             let now = Instant::now();
+            let lost = link.trail().overdue(&self.patience, now);
+            lost.iter().for_each(|kept| hub.lose(peer, kept));
             let next = link.trail().next(&self.patience, now);
             if next == Next::Silent {
                 return Ending::Broken(Broken::Silent);
@@ -82,11 +84,14 @@ impl Pump<'_> {
         let (frames, bytes) = (self.batch.len(), self.batch.bytes());
         let patience = hub.config.timeouts.write + more_for(bytes);
         let mut sending = std::pin::pin!(writer.send(&mut self.batch));
+        let mut until = Instant::now() + patience;
         let sent = loop {
-            match timeout(patience, &mut sending).await {
+            match timeout_at(until, &mut sending).await {
                 Ok(sent) => break sent,
-                Err(_) if link.trail().was_told_within(patience) => (),
-                Err(_) => return Err(Broken::Silent),
+                Err(_) => match link.trail().told().map(|told| told + patience) {
+                    Some(later) if until < later => until = later,
+                    _ => return Err(Broken::Silent),
+                },
             }
         };
         sent.map_err(|_| Broken::Cut)?;
@@ -127,7 +132,7 @@ impl Pump<'_> {
         }
         if next == Next::Again {
             link.trail()
-                .overdue(&self.patience, now)
+                .repeats(&self.patience, now)
                 .into_iter()
                 .for_each(|it| self.batch.push(it));
         }
@@ -240,6 +245,10 @@ impl Pump<'_> {
         };
         let room = most.min(self.max_frame).saturating_sub(HEAD + SIGNATURE);
         for lane in lanes.iter() {
+            // What is newer would come between those.
+            if peer.orphans().has(lane) {
+                continue;
+            }
             while self.payloads.is_empty() {
                 if lane == Lane::Urgent && self.is_lossy() && !lanes.has(Lane::Heavy) {
                     self.divert(room.saturating_sub(PAYLOAD_HEAD));

@@ -95,6 +95,7 @@ impl Context<'_> {
         match &opened {
             Ok(payloads) => {
                 self.heard(&frame, Asks::of(frame.lane, payloads, self.is_lossy()));
+                self.compare(frame.lane);
                 self.learn(payloads)?;
             }
             // It is here, by this conn or another, and its sender has to know.
@@ -112,6 +113,14 @@ impl Context<'_> {
         if self.link.heard().hears(lane, counter, len, asks, Instant::now()) {
             self.link.nudge();
         }
+    }
+
+    /// Cuts the conn that this side would use for `lane`, if the peer uses this one instead: it has
+    /// noticed that the other is dead, and without this what is sent there would have to wait until
+    /// this side does.
+    fn compare(&self, lane: Lane) {
+        let dead = self.peer.with_tracks(|tracks| tracks.peer_uses(self.link, lane));
+        dead.iter().for_each(|dead| dead.cut());
     }
 
     /// Takes note of what the peer says has arrived.

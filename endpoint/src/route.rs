@@ -63,10 +63,12 @@ impl Routes {
         }
     }
 
-    /// Those with this delivery that are up.
+    /// Those with this delivery that are up, the best first; those behind them that lead nowhere
+    /// when they were tried last, so that nobody waits for them but who looks for better ways.
     pub(crate) fn up(&self, delivery: Delivery, now: Instant) -> Vec<Addr> {
-        let up = self.of(delivery).filter(|route| route.is_up(now));
-        up.map(|route| route.addr.clone()).collect()
+        let mut up: Vec<&Route> = self.of(delivery).filter(|route| route.is_up(now)).collect();
+        up.sort_by_key(|route| 0 < route.misses);
+        up.into_iter().map(|route| route.addr.clone()).collect()
     }
 
     /// Those with this delivery that are better than `current`; all, if there is none.
@@ -133,6 +135,16 @@ mod tests {
 
     fn texts(addrs: Vec<Addr>) -> Vec<String> {
         addrs.iter().map(Addr::to_string).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_failed_when_it_was_tried_last_comes_behind_the_rest() {
+        let (mut routes, now) = (routes(), Instant::now());
+        routes.missed(&"unix:///1".parse().unwrap(), now, &mut StdRng::seed_from_u64(7));
+        let late = now + LONGEST;
+        assert_eq!(texts(routes.up(Delivery::Stream, late)), ["tcp://1", "quic://1", "unix:///1"]);
+        routes.reached(&"unix:///1".parse().unwrap(), Caps::STREAM);
+        assert_eq!(texts(routes.up(Delivery::Stream, late))[0], "unix:///1");
     }
 
     #[tokio::test(start_paused = true)]

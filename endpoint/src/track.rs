@@ -31,11 +31,17 @@ struct State {
     is_barred: bool,
 }
 
+/// A conn that has precedence is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Declined;
+
 /// Some of the lanes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lanes([bool; 3]);
 
 impl Track {
+    pub(crate) const ALL: [Self; 3] = [Self::Packets, Self::Urgent, Self::Bulk];
+
     /// The one that carries `lane`, unless another stands in for it.
     pub(crate) fn of(lane: Lane) -> Self {
         match lane {
@@ -114,8 +120,8 @@ impl Tracks {
             Track::Packets => [Track::Urgent; 2],
             // What is too long for packets goes by any stream, if there is one.
             Track::Urgent => [Track::Bulk, Track::Packets],
-            Track::Bulk if self.is_barred(Track::Packets) => [Track::Packets, Track::Urgent],
-            Track::Bulk => [Track::Packets; 2],
+            // Packets lose replies, and do not take everything.
+            Track::Bulk => [Track::Urgent, Track::Packets],
         };
         stand_ins.into_iter().find(has_link)
     }
@@ -145,34 +151,57 @@ impl Tracks {
 
     /// Takes all conns away.
     pub(crate) fn clear(&mut self) -> impl Iterator<Item = Arc<Link>> {
+        self.unbar();
         self.0.iter_mut().filter_map(|state| state.current.take())
     }
 
-    /// Makes `link` the one of `track`, unless the one that is there has precedence; tells whether it
-    /// does.
+    /// Makes `link` the one of `track`, unless the one that is there has precedence; returns the one
+    /// that it replaces.
     ///
     /// Both sides may dial at once. Then the conn stays that the node with the lower id has dialled,
-    /// and both sides come to the same conclusion. Of two that the same side has dialled the later
-    /// stays, since the earlier may be dead without anybody having noticed, or lead a worse way.
-    pub(crate) fn offer(&mut self, track: Track, link: &Arc<Link>) -> bool {
+    /// and both sides come to the same conclusion. Otherwise the later stays: who dials though there
+    /// is a conn has noticed that it is dead, or leads a worse way.
+    pub(crate) fn offer(
+        &mut self,
+        track: Track,
+        link: &Arc<Link>,
+    ) -> Result<Option<Arc<Link>>, Declined> {
         let state = &mut self.0[track as usize];
         if let Some(current) = &state.current
             && current.dialler() < link.dialler()
+            && current.is_young()
         {
-            return false;
+            return Err(Declined);
         }
-        if let Some(before) = state.current.replace(link.clone()) {
-            before.give_way();
-        }
+        let before = state.current.replace(link.clone());
+        before.iter().for_each(|before| before.give_way());
         state.is_barred = false;
         self.nudge();
-        true
+        Ok(before)
+    }
+
+    /// Notes that the peer uses `link` for `lane`. If this side has another conn for that lane, the
+    /// peer has noticed that it is dead: it is taken away, and returned.
+    pub(crate) fn peer_uses(&mut self, link: &Arc<Link>, lane: Lane) -> Option<Arc<Link>> {
+        if !self.links().any(|current| Arc::ptr_eq(current, link)) {
+            return None;
+        }
+        let state = &mut self.0[Track::of(lane) as usize];
+        let is_dead = |current: &mut Arc<Link>| !Arc::ptr_eq(current, link) && !current.is_young();
+        let dead = state.current.take_if(is_dead)?;
+        state.is_barred = true;
+        self.nudge();
+        Some(dead)
     }
 
     /// Notes that `link` has ended, or is about to.
     pub(crate) fn withdraw(&mut self, link: &Arc<Link>) {
         for state in &mut self.0 {
             state.current.take_if(|current| Arc::ptr_eq(current, link));
+        }
+        if self.links().next().is_none() {
+            // Nothing is left that could stand in.
+            self.unbar();
         }
         self.nudge();
     }
@@ -257,7 +286,7 @@ mod tests {
         let (mut tracks, links) = (Tracks::default(), [link(1), link(1), link(1)]);
         let all = [Track::Packets, Track::Urgent, Track::Bulk];
         for (track, link) in all.iter().zip(&links) {
-            assert!(tracks.offer(*track, link));
+            assert!(tracks.offer(*track, link).is_ok());
         }
         let lanes = links.each_ref().map(|link| served(&tracks, link));
         assert_eq!(lanes, [[Lane::Urgent], [Lane::Heavy], [Lane::Bulk]]);
@@ -266,7 +295,7 @@ mod tests {
     #[tokio::test]
     async fn others_stand_in_for_what_is_barred() {
         let (mut tracks, packets) = (Tracks::default(), link(1));
-        tracks.offer(Track::Packets, &packets);
+        tracks.offer(Track::Packets, &packets).unwrap();
         assert_eq!(served(&tracks, &packets), [Lane::Urgent], "a stream may still come");
         assert_eq!(tracks.begin_dialling(Lane::Bulk), Some(Track::Bulk));
         assert_eq!(tracks.begin_dialling(Lane::Bulk), None, "it is under way");
@@ -274,7 +303,7 @@ mod tests {
         tracks.bar(Track::Urgent);
         assert_eq!(served(&tracks, &packets), [Lane::Urgent, Lane::Heavy, Lane::Bulk]);
         let bulk = link(1);
-        tracks.offer(Track::Bulk, &bulk);
+        tracks.offer(Track::Bulk, &bulk).unwrap();
         assert_eq!(served(&tracks, &bulk), [Lane::Heavy, Lane::Bulk]);
         assert_eq!(served(&tracks, &packets), [Lane::Urgent]);
         tracks.withdraw(&packets);
@@ -289,7 +318,7 @@ mod tests {
         assert_eq!(tracks.waiting_for(Track::Urgent).count(), 2);
         assert_eq!(tracks.waiting_for(Track::Packets).count(), 0);
         let stream = link(1);
-        tracks.offer(Track::Urgent, &stream);
+        tracks.offer(Track::Urgent, &stream).unwrap();
         assert_eq!(served(&tracks, &stream), [Lane::Urgent, Lane::Heavy]);
         assert_eq!(tracks.waiting_for(Track::Urgent).count(), 0);
     }
@@ -297,7 +326,7 @@ mod tests {
     #[tokio::test]
     async fn bulk_does_not_carry_what_is_urgent_if_it_need_not() {
         let (mut tracks, bulk) = (Tracks::default(), link(1));
-        tracks.offer(Track::Bulk, &bulk);
+        tracks.offer(Track::Bulk, &bulk).unwrap();
         tracks.bar(Track::Packets);
         assert_eq!(tracks.begin_dialling(Lane::Urgent), Some(Track::Urgent));
         assert_eq!(served(&tracks, &bulk), [Lane::Bulk]);
@@ -308,10 +337,31 @@ mod tests {
     #[tokio::test]
     async fn both_sides_keep_the_same_of_two_conns() {
         let (mut tracks, low, high) = (Tracks::default(), link(1), link(2));
-        assert!(tracks.offer(Track::Bulk, &high));
-        assert!(tracks.offer(Track::Bulk, &low));
-        assert!(high.has_given_way());
-        assert!(!tracks.offer(Track::Bulk, &high));
-        assert!(tracks.offer(Track::Bulk, &link(1)), "the later of the same dialer");
+        assert_eq!(tracks.offer(Track::Bulk, &high).map(|before| before.is_none()), Ok(true));
+        let before = tracks.offer(Track::Bulk, &low).unwrap();
+        assert!(before.is_some_and(|before| Arc::ptr_eq(&before, &high)) && high.has_given_way());
+        assert_eq!(tracks.offer(Track::Bulk, &high).map(drop), Err(Declined));
+        assert!(tracks.offer(Track::Bulk, &link(1)).is_ok(), "the later of the same dialer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_dials_though_there_is_a_conn_knows_that_it_is_dead() {
+        let (mut tracks, low, high) = (Tracks::default(), link(1), link(2));
+        tracks.offer(Track::Bulk, &low).unwrap();
+        tokio::time::advance(std::time::Duration::from_secs(10)).await;
+        assert!(tracks.offer(Track::Bulk, &high).is_ok() && low.has_given_way());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_peer_uses_instead_tells_that_a_conn_is_dead() {
+        let (mut tracks, packets, bulk) = (Tracks::default(), link(1), link(1));
+        tracks.offer(Track::Packets, &packets).unwrap();
+        tracks.offer(Track::Bulk, &bulk).unwrap();
+        assert!(tracks.peer_uses(&packets, Lane::Bulk).is_none(), "it may have come just now");
+        tokio::time::advance(std::time::Duration::from_secs(10)).await;
+        assert!(tracks.peer_uses(&packets, Lane::Urgent).is_none());
+        assert!(tracks.peer_uses(&link(1), Lane::Bulk).is_none(), "an old one");
+        assert!(tracks.peer_uses(&packets, Lane::Bulk).is_some());
+        assert_eq!(served(&tracks, &packets), [Lane::Urgent, Lane::Bulk]);
     }
 }

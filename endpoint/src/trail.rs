@@ -20,8 +20,10 @@ pub(crate) struct Trail {
     bytes: usize,
     /// How many the carrier has not taken yet.
     fresh: usize,
-    /// When the latest of those that arrived was sent.
-    arrived: Option<Instant>,
+    /// How many were sent so far.
+    sent: u64,
+    /// The number of the latest of those that arrived.
+    arrived: u64,
     /// When the peer told of anything last.
     told: Option<Instant>,
     probed: Option<Instant>,
@@ -53,6 +55,8 @@ pub(crate) struct Kept {
     sent: Instant,
     /// When it was sent last.
     tried: Instant,
+    /// The how manieth of its conn it is. Clocks may show the same time twice.
+    number: u64,
 }
 
 /// What an echo tells.
@@ -86,7 +90,7 @@ pub(crate) struct Patience {
 pub(crate) enum Next {
     /// Nothing, until then if there is anything to wait for.
     Wait(Option<Instant>),
-    /// Send again what is [`overdue`](Trail::overdue).
+    /// Send [some](Trail::repeats) again.
     Again,
     /// Ask whether anything arrives.
     Probe,
@@ -126,6 +130,7 @@ impl Kept {
             is_missed: false,
             sent: now,
             tried: now,
+            number: 0,
         }
     }
 
@@ -152,7 +157,8 @@ impl Trail {
             kept: VecDeque::new(),
             bytes: 0,
             fresh: 0,
-            arrived: None,
+            sent: 0,
+            arrived: 0,
             told: None,
             probed: None,
             again: None,
@@ -163,6 +169,8 @@ impl Trail {
 
     /// Notes that a frame is about to be sent.
     pub(crate) fn sends(&mut self, frame: Kept) {
+        self.sent += 1;
+        let frame = Kept { number: self.sent, ..frame };
         let highest = &mut self.highest[frame.lane as usize];
         *highest = (*highest).max(frame.counter);
         self.last = frame.sent;
@@ -213,14 +221,10 @@ impl Trail {
             // What was missed, and is too far back by now, has never arrived as far as is known.
             is_told && (echo.spans(kept.counter) || !kept.is_missed)
         };
-        let latest = self.kept.iter().rfind(|kept| has_arrived(kept)).map(|kept| kept.sent);
-        self.arrived = self.arrived.max(latest);
-        let is_late = |kept: &Kept| {
-            let is_lossy = patience.probe.is_some();
-            let is_old = Some(kept.sent) < self.arrived && patience.silence < now - kept.sent;
-            let is_far_back = kept.lane == echo.lane && echo.tells_of(kept.counter);
-            is_lossy && (is_old || is_far_back)
-        };
+        let is_lossy = patience.probe.is_some();
+        let is_far_back = |kept: &Kept| kept.lane == echo.lane && echo.tells_of(kept.counter);
+        let latest = self.kept.iter().rfind(|kept| has_arrived(kept)).map(|kept| kept.number);
+        self.arrived = self.arrived.max(latest.unwrap_or_default());
         let (mut carried, mut lost) = ([0; 3], Vec::new());
         for _ in 0..self.kept.len() {
             let Some(mut kept) = self.kept.pop_front() else { break };
@@ -230,7 +234,7 @@ impl Trail {
                 if !kept.is_carried {
                     add(&mut carried, &kept);
                 }
-            } else if is_late(&kept) {
+            } else if is_lossy && is_far_back(&kept) {
                 self.bytes -= kept.len();
                 lost.push(kept);
             } else {
@@ -239,17 +243,37 @@ impl Trail {
             }
         }
         (self.told, self.probed) = (Some(now), None);
+        lost.extend(self.overdue(patience, now));
         Learnt { carried, lost }
+    }
+
+    /// Gives up what has not arrived though later frames have, where that means that it got lost.
+    pub(crate) fn overdue(&mut self, patience: &Patience, now: Instant) -> Vec<Kept> {
+        let mut lost = Vec::new();
+        while self.overtaken(patience).is_some_and(|due| due <= now)
+            && let Some(kept) = self.kept.pop_front()
+        {
+            self.bytes -= kept.len();
+            lost.push(kept);
+        }
+        lost
+    }
+
+    /// When to give up the oldest frame that later ones have overtaken.
+    fn overtaken(&self, patience: &Patience) -> Option<Instant> {
+        let oldest = self.kept.front().filter(|oldest| oldest.number < self.arrived)?;
+        patience.probe.map(|_| oldest.sent + patience.silence)
     }
 
     /// What is to be done at `now`.
     pub(crate) fn next(&self, patience: &Patience, now: Instant) -> Next {
-        let is_open = |kept: &&Kept| kept.asks && self.arrived < Some(kept.sent);
+        let is_open = |kept: &&Kept| kept.asks && self.arrived < kept.number;
         let again = patience.probe.and_then(|pause| self.again.map(|again| again + pause));
         if again.is_some_and(|again| again <= now) {
             return Next::Again;
         }
-        let Some(oldest) = self.kept.iter().find(is_open) else { return Next::Wait(again) };
+        let soon = again.into_iter().chain(self.overtaken(patience)).min();
+        let Some(oldest) = self.kept.iter().find(is_open) else { return Next::Wait(soon) };
         let since = Some(oldest.sent).max(self.told).unwrap_or(oldest.sent);
         let silent = since + patience.silence + more_for(self.bytes);
         if silent <= now {
@@ -259,13 +283,13 @@ impl Trail {
         let probe = Some(since).max(self.probed).unwrap_or(since) + pause;
         match probe <= now {
             true => Next::Probe,
-            false => Next::Wait(Some(again.unwrap_or(silent).min(probe).min(silent))),
+            false => Next::Wait(soon.into_iter().chain([probe, silent]).min()),
         }
     }
 
     /// What has to be sent again where frames get lost: those of applications, which nobody else
     /// repeats. What is urgent is worth nothing when it is late.
-    pub(crate) fn overdue(&mut self, patience: &Patience, now: Instant) -> Vec<Bytes> {
+    pub(crate) fn repeats(&mut self, patience: &Patience, now: Instant) -> Vec<Bytes> {
         let Some(pause) = patience.probe else { return Vec::new() };
         let mut frames = Vec::new();
         self.again = None;
@@ -280,9 +304,9 @@ impl Trail {
         frames
     }
 
-    /// Whether the peer has told of anything so lately.
-    pub(crate) fn was_told_within(&self, time: Duration) -> bool {
-        self.told.is_some_and(|told| told.elapsed() <= time)
+    /// When the peer told of anything last.
+    pub(crate) fn told(&self) -> Option<Instant> {
+        self.told
     }
 
     /// Notes that what the peer tells is not listened to just now: it may have told of anything.
@@ -327,17 +351,17 @@ impl Trail {
     /// Gives up waiting for what is left: the carrier has it, and nobody can tell any more. What the
     /// peer has told to be missing comes back.
     pub(crate) fn forget(&mut self) -> Vec<Kept> {
-        self.bytes = 0;
+        (self.bytes, self.fresh, self.again) = (0, 0, None);
         std::mem::take(&mut self.kept).into_iter().filter(|kept| kept.is_missed).collect()
     }
 
     /// Everything that is left; the conn is gone. Where an echo may get lost, or nobody asks for one,
     /// what is old is believed to have arrived, unless the peer has told that it is missing.
     pub(crate) fn leave(&mut self, patience: &Patience, now: Instant) -> Left {
-        self.bytes = 0;
+        (self.bytes, self.fresh, self.again) = (0, 0, None);
         let (mut again, mut lost) = (VecDeque::new(), Vec::new());
         for kept in std::mem::take(&mut self.kept) {
-            let is_open = kept.asks && self.arrived < Some(kept.sent);
+            let is_open = kept.asks && self.arrived < kept.number;
             let is_young = now - kept.sent <= patience.silence;
             match patience.probe.is_none() || !kept.is_carried || is_open || is_young {
                 true => again.push_back(kept),
@@ -459,7 +483,7 @@ mod tests {
         assert_eq!(trail.next(&patience, start), Next::Wait(Some(half)));
         trail.learns(&Echo { lane: Lane::Bulk, highest: 3, seen: 0 }, &patience, start);
         assert_eq!(trail.next(&patience, half), Next::Again);
-        assert_eq!(trail.overdue(&patience, half), [vec![2; 100]]);
+        assert_eq!(trail.repeats(&patience, half), [vec![2; 100]]);
         assert_eq!(trail.next(&patience, half), Next::Wait(Some(half + (half - start))));
         assert!(!trail.was_unopened(&[9; 16]));
         trail.was_unopened(&[2; 16]);
@@ -503,6 +527,19 @@ mod tests {
     enum Told {
         Nothing,
         FarBack,
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_datagram_is_lost_even_if_nothing_more_is_told() {
+        let (start, patience) = (Instant::now(), patience(Delivery::Datagram));
+        let mut trail = Trail::new(start);
+        trail.sends(kept(1, start));
+        trail.sends(kept(2, start));
+        assert!(trail.learns(&echo(2, 0), &patience, start).lost.is_empty(), "it may be late");
+        let due = start + patience.silence;
+        assert_eq!(trail.next(&patience, start), Next::Wait(Some(due)));
+        assert_eq!(trail.overdue(&patience, due).len(), 1);
+        assert_eq!(trail.next(&patience, due), Next::Wait(None));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! A transport around a transport that drops, duplicates, reorders, delays and cuts.
 
 mod faults;
+mod road;
 mod tally;
 
 mod reader;
@@ -22,11 +23,13 @@ use std::{
 use rumormill_transport_api::{Addr, Caps, Conn, Info, Listener, Result, Target, Transport};
 
 use dice::Dice;
+use road::Roadblock;
 use tally::Counts;
 use wire::Wire;
 
 pub use faults::Faults;
 pub use reader::FaultyReader;
+pub use road::Road;
 pub use tally::Tally;
 pub use writer::FaultyWriter;
 
@@ -80,6 +83,11 @@ impl<T> Faulty<T> {
         Self { inner: Arc::new(inner), shared: Arc::new(shared) }
     }
 
+    /// Blocks or opens the road to all conns of this instance, those that live included.
+    pub fn set_road(&self, road: Road) {
+        self.shared.road.set(road);
+    }
+
     /// What has happened so far to the conns of this instance, those that ended included.
     pub fn tally(&self) -> Tally {
         self.shared.counts.tally()
@@ -96,6 +104,7 @@ impl<T: Transport> Transport for Faulty<T> {
     }
 
     async fn dial(&self, target: &Target) -> Result<Conn<Self::Reader, Self::Writer>> {
+        self.shared.road.dial(target, self.inner.caps().delivery).await?;
         Ok(wrap(&self.shared, self.inner.dial(target).await?))
     }
 
@@ -114,7 +123,12 @@ impl<T: Transport> Listener for FaultyListener<T> {
     }
 
     async fn accept(&mut self) -> Result<Conn<Self::Reader, Self::Writer>> {
-        Ok(wrap(&self.shared, self.inner.accept().await?))
+        loop {
+            let conn = self.inner.accept().await?;
+            if !self.shared.road.is(Road::Refused) {
+                return Ok(wrap(&self.shared, conn));
+            }
+        }
     }
 }
 
@@ -135,6 +149,7 @@ impl<T: Transport> fmt::Debug for FaultyListener<T> {
 #[derive(Debug, Default)]
 struct Shared {
     faults: Faults,
+    road: Roadblock,
     conns: AtomicU64,
     counts: Counts,
 }

@@ -35,7 +35,7 @@ mod process;
 mod faulty;
 
 pub use checks::CHECKS;
-pub use faulty::{Faults, Faulty, FaultyListener, FaultyReader, FaultyWriter, Tally};
+pub use faulty::{Faults, Faulty, FaultyListener, FaultyReader, FaultyWriter, Road, Tally};
 pub use fixture::{Fixture, RawStream};
 pub use run::{Asked, Check, run};
 

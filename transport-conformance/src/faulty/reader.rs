@@ -20,18 +20,19 @@ pub struct FaultyReader<T: Transport> {
     wire: Arc<Wire<T>>,
     /// None once finished.
     arrivals: Option<Arrivals>,
+    delivery: Delivery,
 }
 
 impl<T: Transport> FaultyReader<T> {
     pub(super) fn new(wire: Arc<Wire<T>>, dice: Dice, delivery: Delivery) -> Self {
-        Self { wire, arrivals: Some(Arrivals::new(dice, delivery)) }
+        Self { wire, arrivals: Some(Arrivals::new(dice, delivery)), delivery }
     }
 }
 
 impl<T: Transport> Reader for FaultyReader<T> {
     async fn recv(&mut self, into: &mut Vec<Bytes>) -> Result<()> {
         let arrivals = self.arrivals.as_mut().ok_or(Error::Closed)?;
-        let result = recv_or_end(&self.wire, arrivals, into).await;
+        let result = recv_or_end(&self.wire, self.delivery, arrivals, into).await;
         if result.is_err() {
             self.arrivals = None;
         }
@@ -53,11 +54,22 @@ impl<T: Transport> fmt::Debug for FaultyReader<T> {
 
 async fn recv_or_end<T: Transport>(
     wire: &Wire<T>,
+    delivery: Delivery,
     arrivals: &mut Arrivals,
     into: &mut Vec<Bytes>,
 ) -> Result<()> {
     let mut inner = wire.reader.lend()?;
     loop {
+        match delivery {
+            Delivery::Datagram if wire.is_blackholed() => arrivals.fresh.clear(),
+            Delivery::Datagram => (),
+            // Cancel-safe: what has arrived stays in `arrivals`.
+            Delivery::Stream => select! {
+                biased;
+                error = wire.until_cut() => return Err(error),
+                () = wire.until_told() => (),
+            },
+        }
         let (until, read) = match arrivals.advance(Instant::now(), into) {
             Step::Deliver => return Ok(()),
             Step::Fail(error) => return Err(error),

@@ -12,7 +12,7 @@ use std::{
 use rumormill_transport_api::{Error, Result, Transport};
 use tokio::sync::Notify;
 
-use super::Shared;
+use super::{Road, Shared};
 
 /// What both halves of a faulty conn hold.
 pub(super) struct Wire<T: Transport> {
@@ -65,9 +65,22 @@ impl<T: Transport> Wire<T> {
         // In this order: a cut between the two is seen by one or the other.
         let woken = self.woken.notified();
         if !self.cut.load(Ordering::Acquire) {
-            woken.await;
+            tokio::select! {
+                biased;
+                () = woken => (),
+                () = self.shared.road.until_refused() => return self.cut(),
+            }
         }
         was_cut()
+    }
+
+    /// Waits as long as nothing passes and nobody is told.
+    pub(super) async fn until_told(&self) {
+        self.shared.road.until_told().await;
+    }
+
+    pub(super) fn is_blackholed(&self) -> bool {
+        self.shared.road.is(Road::Blackholed)
     }
 }
 
