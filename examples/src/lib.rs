@@ -1,6 +1,6 @@
 //! What the examples share: how they read their command lines, and bad networks.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, process::ExitCode, time::Duration};
 
 use rumormill::{
     Registry,
@@ -34,8 +34,18 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Outcome<(Vec<String
     Ok((addrs, Faults { drop: f64::from(percent) / 100.0, delay, ..Faults::default() }))
 }
 
-/// An error and what caused it, in a line.
-pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+/// How a program ends that has come to this: an error is shown, with its causes.
+pub fn exit_code(ended: Outcome<()>) -> ExitCode {
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", with_causes(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_causes(error: &(dyn Error + 'static)) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {}", with_causes(cause)),
         None => error.to_string(),

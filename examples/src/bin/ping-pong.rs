@@ -17,19 +17,13 @@ use rumormill::{
     endpoint::{Admission, Class, Config, Endpoint, Inbox, Inboxes, Report},
     identity::SecretKey,
 };
-use rumormill_examples::{Outcome, parse, registry, with_causes};
+use rumormill_examples::{Outcome, exit_code, parse, registry};
 use rumormill_transport_conformance::Faults;
 use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(env::args().skip(1)).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}", with_causes(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(env::args().skip(1)).await)
 }
 
 async fn run(arguments: impl Iterator<Item = String>) -> Outcome<()> {

@@ -18,19 +18,13 @@ use rumormill::{
     identity::SecretKey,
     transport::{Limits as Serving, Server, serve},
 };
-use rumormill_examples::{Outcome, parse, with_causes};
+use rumormill_examples::{Outcome, exit_code, parse};
 use rumormill_transport_conformance::{Faults, Faulty};
 use tokio::task::JoinSet;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(env::args().skip(1)).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}", with_causes(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(env::args().skip(1)).await)
 }
 
 async fn run(arguments: impl Iterator<Item = String>) -> Outcome<()> {
