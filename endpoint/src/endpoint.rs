@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use rumormill_identity::SecretKey;
+use rumormill_identity::{Purpose, SIGNATURE, SecretKey};
 use rumormill_registry::Registry;
 use rumormill_transport_api::{
     Addr, AnyConn, AnyListener, Backoff, Listener, NodeId, Timeouts, Transport, accept_next,
@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     admission::Admission,
-    clock::later,
+    clock::{Clock, later},
     config::Config,
     error::{Error, RequestError, SendError},
     frame::{Class, Kind, Lane, Payload},
@@ -97,6 +97,27 @@ impl Endpoint {
     /// Who this node is.
     pub fn node(&self) -> NodeId {
         self.hub.us.node
+    }
+
+    /// The name of its cluster.
+    pub fn cluster(&self) -> &str {
+        &self.hub.config.cluster
+    }
+
+    /// Which session of the node this is: drawn at random at the start.
+    pub fn session(&self) -> u64 {
+        self.hub.us.session
+    }
+
+    /// The time of day, as the endpoint sees it.
+    pub fn clock(&self) -> Clock {
+        self.hub.config.clock
+    }
+
+    /// The node's signature of a digest, for this purpose and no other: for what is passed on by
+    /// others, who sign only their frames.
+    pub fn sign(&self, purpose: Purpose, digest: &[u8; 32]) -> [u8; SIGNATURE] {
+        self.hub.key.sign(purpose, digest)
     }
 
     /// Accepts peers at `addr`; returns the address as bound.
@@ -190,6 +211,28 @@ impl Endpoint {
         message: impl Into<Bytes>,
     ) -> Result<(), SendError> {
         self.hub.send(to, Payload::message(class, message))
+    }
+
+    /// The same over a stream, however short the message is, if there is one to be had.
+    ///
+    /// # Errors
+    /// [`SendError`]; the message was not taken.
+    pub fn send_over_stream(
+        &self,
+        to: NodeId,
+        class: Class,
+        message: impl Into<Bytes>,
+    ) -> Result<(), SendError> {
+        let lane = if class == Class::Bulk { Lane::Bulk } else { Lane::Heavy };
+        self.hub.send_in(to, lane, Payload::message(class, message))
+    }
+
+    /// Has all ways to a peer tried at once when something is sent next, however lately they failed.
+    pub fn try_again(&self, node: NodeId) {
+        if let Some(peer) = self.hub.peer(node) {
+            peer.reached();
+            peer.with_routes(|routes| routes.forgive());
+        }
     }
 
     /// Asks a peer, and waits for its answer, but no longer than `deadline`. The question arrives at

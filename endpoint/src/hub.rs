@@ -334,6 +334,16 @@ impl Hub {
 
     /// Takes a message to be sent. Never waits.
     pub(crate) fn send(self: &Arc<Self>, node: NodeId, payload: Payload) -> Result<(), SendError> {
+        self.send_in(node, payload.class.lane(), payload)
+    }
+
+    /// The same in a lane that is not its class's own.
+    pub(crate) fn send_in(
+        self: &Arc<Self>,
+        node: NodeId,
+        lane: Lane,
+        payload: Payload,
+    ) -> Result<(), SendError> {
         if self.is_closed() {
             return Err(SendError::Closed);
         }
@@ -343,14 +353,14 @@ impl Hub {
             return Err(SendError::TooLarge { len, max });
         }
         let class = payload.class;
-        let displaced = peer.outbox.push(payload).map_err(|_| SendError::Full)?;
+        let displaced = peer.outbox.push(lane, payload).map_err(|_| SendError::Full)?;
         self.ledger.sent(class);
         self.ledger.dropped(class, Dropped::Displaced, displaced);
         if peer.is_forgotten() {
             // It was just now, and whoever did it may have looked before the message was there.
-            self.drop_waiting(&peer, class.lane(), Dropped::Forgotten);
+            self.drop_waiting(&peer, lane, Dropped::Forgotten);
         }
-        self.dial_for(&peer, class.lane());
+        self.dial_for(&peer, lane);
         Ok(())
     }
 

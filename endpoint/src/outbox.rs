@@ -48,13 +48,12 @@ impl Outbox {
         Self { queues: Mutex::default(), ready: Default::default(), limits }
     }
 
-    /// Adds `payload` to its queue; tells how many older ones it displaced.
+    /// Adds `payload` to its queue in `lane`; tells how many older ones it displaced.
     ///
     /// Control and gossip are worth less the older they are, so the oldest give way. Bulk does not.
-    pub(crate) fn push(&self, payload: Payload) -> Result<u64, Full> {
-        let lane = payload.class.lane();
+    pub(crate) fn push(&self, lane: Lane, payload: Payload) -> Result<u64, Full> {
         let mut queues = self.lock();
-        let queue = &mut queues[payload.class as usize];
+        let queue = &mut queues[if lane == Lane::Heavy { HEAVY } else { payload.class as usize }];
         if self.limits.bytes < cost(&payload) {
             return Err(Full);
         }
@@ -215,7 +214,7 @@ mod tests {
     }
 
     fn push(outbox: &Outbox, class: Class, text: &'static str) -> Result<u64, Full> {
-        outbox.push(Payload::message(class, text))
+        outbox.push(class.lane(), Payload::message(class, text))
     }
 
     fn take(outbox: &Outbox, lane: Lane, bytes: usize, count: usize) -> Vec<String> {
@@ -243,7 +242,7 @@ mod tests {
     fn one_is_taken_however_long_it_is() {
         let outbox = outbox();
         let long = Payload::message(Class::Bulk, vec![0; 900]);
-        outbox.push(long).unwrap();
+        outbox.push(long.class.lane(), long).unwrap();
         assert_eq!(push(&outbox, Class::Bulk, "x"), Err(Full), "bytes are bounded too");
         assert_eq!(take(&outbox, Lane::Bulk, 10, 99).len(), 1);
         push(&outbox, Class::Bulk, "a").unwrap();
@@ -289,7 +288,7 @@ mod tests {
         let outbox = outbox();
         push(&outbox, Class::Gossip, "a").unwrap();
         let long = Payload::message(Class::Gossip, vec![0; 2000]);
-        assert_eq!(outbox.push(long), Err(Full));
+        assert_eq!(outbox.push(long.class.lane(), long), Err(Full));
         assert!(!outbox.is_empty(Lane::Urgent));
     }
 }

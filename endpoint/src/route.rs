@@ -101,6 +101,11 @@ impl Routes {
         }
     }
 
+    /// Has all count as good again.
+    pub(crate) fn forgive(&mut self) {
+        self.0.iter_mut().for_each(|route| route.down = None);
+    }
+
     fn of(&self, delivery: Delivery) -> impl Iterator<Item = &Route> {
         self.0.iter().filter(move |route| route.is(delivery))
     }

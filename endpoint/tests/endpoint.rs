@@ -184,6 +184,24 @@ async fn what_is_urgent_has_a_stream_of_its_own_whoever_comes_first() {
     }
 }
 
+#[tokio::test]
+async fn a_short_message_may_ask_for_a_stream() {
+    let network = Network::new(7);
+    let (a, _ia) = start(&network, 1, config());
+    let (b, mut ib) = start(&network, 2, config());
+    let mut routes = Vec::new();
+    for at in ["udp://127.0.0.1:0", "tcp://127.0.0.1:0"] {
+        routes.push(b.listen(&addr(at)).await.unwrap());
+    }
+    a.learn(b.node(), routes).unwrap();
+    a.send(b.node(), Class::Control, "by packet").unwrap();
+    assert_eq!(ib.control.recv().await.unwrap().via.scheme(), "udp");
+    a.send_over_stream(b.node(), Class::Control, "by stream").unwrap();
+    assert_eq!(ib.control.recv().await.unwrap().via.scheme(), "tcp");
+    let refused = a.send_over_stream(b.node(), Class::Control, vec![0; 11 << 20]);
+    assert!(matches!(refused, Err(SendError::TooLarge { .. })));
+}
+
 #[tokio::test(start_paused = true)]
 async fn few_conns_serve_many_peers_in_turn() {
     let network = Network::new(7);
