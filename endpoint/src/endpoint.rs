@@ -173,6 +173,12 @@ impl Endpoint {
         self.hub.set_admission(admission)
     }
 
+    /// Whether a node may be a member, as far as can be said of one that has shown nothing: where
+    /// tickets decide, that is seen when it is met.
+    pub fn may_admit(&self, node: NodeId) -> bool {
+        self.hub.may_admit(node)
+    }
+
     /// Ends all conns to a peer and drops what waits for it; tells whether it was known.
     pub fn forget(&self, node: NodeId) -> bool {
         self.hub.forget(node)

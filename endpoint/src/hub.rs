@@ -300,6 +300,13 @@ impl Hub {
         Ok(rest.map(|rest| later(Instant::now(), Duration::from_secs(rest))))
     }
 
+    pub(crate) fn may_admit(&self, node: NodeId) -> bool {
+        match &*self.admission.read().unwrap_or_else(PoisonError::into_inner) {
+            Admission::Nodes(nodes) => nodes.contains(&node),
+            Admission::Open | Admission::Tickets(_) => true,
+        }
+    }
+
     /// Has other nodes be members from now on, and forgets those that are none any more.
     pub(crate) fn set_admission(&self, admission: Admission) -> Vec<NodeId> {
         *self.admission.write().unwrap_or_else(PoisonError::into_inner) = admission;

@@ -81,8 +81,12 @@ fn check_ping_pong(first: &str, second: &str) {
     assert!(one.contains(&format!("10 round trips over {}, the first ", at(bob))), "{out}");
     assert!(other.contains(&format!("10 round trips over {}, the first ", at(alice))), "{out}");
     assert_eq!(ledgers.len(), 2, "{out}");
-    let balanced = "20 sent = 20 carried + 0 uncertain + 0 dropped; 10 delivered";
-    assert!(ledgers.iter().all(|ledger| ledger.contains(balanced)), "{out}");
+    // Of what was said last before a peer is forgotten, nobody tells that it has arrived.
+    let balanced = [(20, 0), (19, 1)].map(|(carried, uncertain)| {
+        format!("20 sent = {carried} carried + {uncertain} uncertain + 0 dropped; 10 delivered")
+    });
+    let is_balanced = |ledger: &&str| balanced.iter().any(|balanced| ledger.contains(balanced));
+    assert!(ledgers.iter().all(is_balanced), "{out}");
 }
 
 fn ping_pong(args: &[&str]) -> Output {

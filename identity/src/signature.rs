@@ -8,8 +8,12 @@ use crate::SecretKey;
 /// What a signature says. One that was made for a purpose is worth nothing for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
+    /// That a member suspects another, or holds it for failed.
+    Accusation,
     /// A frame between two nodes.
     Frame,
+    /// What a member says of itself.
+    Record,
     /// That certain tickets count no more.
     Revocation,
     /// That a node may be a member.
@@ -70,7 +74,9 @@ impl PublicKey {
 /// 47 bytes: with what Ed25519 puts before them they fill one block of its hash, and no second.
 fn signed(purpose: Purpose, digest: &[u8; 32]) -> [u8; 47] {
     let tag: &[u8; 15] = match purpose {
+        Purpose::Accusation => b"rumormill.accus",
         Purpose::Frame => b"rumormill.frame",
+        Purpose::Record => b"rumormill.recrd",
         Purpose::Revocation => b"rumormill.revok",
         Purpose::Ticket => b"rumormill.tickt",
     };

@@ -55,6 +55,7 @@ const ARROWS: &[Row<'_>] = &[
     ("transport-unix", &["transport-api"]),
     ("registry", &["transport-api"]),
     ("endpoint", &["identity", "registry", "transport-api"]),
+    ("gossip", &["endpoint", "identity", "transport-api"]),
     (
         "rumormill",
         &[

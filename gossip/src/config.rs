@@ -1,0 +1,196 @@
+//! What can be set, and presets for three kinds of network.
+
+use std::time::Duration;
+
+/// How membership behaves. All nodes of a cluster should have the same values.
+///
+/// The presets have the values of memberlist (`config.go`); `local` alone differs, in
+/// [`retransmit_mult`](Self::retransmit_mult), where memberlist's 2 converges slowly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The period in which a node probes one other (the period T' of SWIM: Das, Gupta, Motivala 2002).
+    pub probe_interval: Duration,
+    /// How long the answer may take before others are asked to probe; less than the interval.
+    pub probe_timeout: Duration,
+    /// How many others are asked (K of SWIM).
+    pub indirect_probes: usize,
+    /// Whether a probe without an answer is sent over a stream as well, in case only packets are lost.
+    pub stream_probe: bool,
+    /// α of Lifeguard (arXiv 1707.00788): the shortest suspicion lasts α · log10(n) probe intervals, and
+    /// α − 2 confirmations are needed for it.
+    pub suspicion_mult: f64,
+    /// β of Lifeguard: the longest suspicion lasts β times the shortest.
+    pub suspicion_max_mult: f64,
+    /// λ of SWIM: an update is sent λ · ⌈log10(n + 1)⌉ times by each node.
+    pub retransmit_mult: u32,
+    /// How often updates are sent by themselves, beside those that go with probes; `None` for never.
+    pub gossip_interval: Option<Duration>,
+    /// To how many members each time.
+    pub gossip_fanout: usize,
+    /// How long members that have failed still get updates, so that they learn of it if they live.
+    pub gossip_to_failed: Duration,
+    /// How often state is exchanged with a random member, up to 32 members; more rarely with more.
+    /// `None` for never, not even where digests differ.
+    pub exchange_interval: Option<Duration>,
+    /// How often state is exchanged with a random failed member, to heal a partition; `None` for never.
+    pub heal_interval: Option<Duration>,
+    /// Whether a member is held for failed only after this node itself has suspected it for the shortest
+    /// time, whoever says that it has failed: so it can say that it lives before anybody believes one who
+    /// lies, or errs. Otherwise one accuser is enough, as in SWIM.
+    pub second_opinion: bool,
+    /// The parts of Lifeguard.
+    pub lifeguard: Lifeguard,
+    /// Bytes of a packet once sealed, at most; from 800.
+    pub packet: usize,
+    /// Members that are known at a time, those that failed or left included, at most. If there are more,
+    /// those that failed or left are forgotten first; then newcomers are refused and counted.
+    pub members_max: usize,
+    /// How long members that failed or left are remembered, and failed ones sought.
+    pub failed_kept: Duration,
+    /// How long a forgotten member's version is remembered, so that no replay brings it back.
+    pub tombstones_kept: Duration,
+    /// Tombstones, at most; of more, the oldest go.
+    pub tombstones_max: usize,
+    /// A record of an unknown member that is older, or as much in the future, is refused.
+    pub record_age_max: Duration,
+    /// How often a member signs its record anew, well within that age.
+    pub resign_interval: Duration,
+    /// How many members a leaving one asks to confirm, at most.
+    pub leave_asked: usize,
+}
+
+/// Which parts of Lifeguard (arXiv 1707.00788) are on, and one of our own. All are, but in experiments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifeguard {
+    /// A node that misses answers probes more slowly, and asked ones say that they heard nothing.
+    pub probe: bool,
+    /// Suspicions begin long and get shorter with each independent confirmation.
+    pub suspicion: bool,
+    /// A suspected member learns of it with the very probe.
+    pub buddy: bool,
+    /// A node that was not run for longer than a probe's time-out does not judge by what it missed. Not of
+    /// the paper, whose nodes fire their timers first and read what had arrived after.
+    pub pause: bool,
+}
+
+impl Lifeguard {
+    /// All of it.
+    pub const ON: Self = Self { probe: true, suspicion: true, buddy: true, pause: true };
+    /// None of it: plain SWIM.
+    pub const OFF: Self = Self { probe: false, suspicion: false, buddy: false, pause: false };
+}
+
+impl Config {
+    /// For nodes of one data centre.
+    #[must_use]
+    pub fn lan() -> Self {
+        Self {
+            probe_interval: Duration::from_secs(1),
+            probe_timeout: Duration::from_millis(500),
+            indirect_probes: 3,
+            stream_probe: true,
+            suspicion_mult: 4.0,
+            suspicion_max_mult: 6.0,
+            retransmit_mult: 4,
+            gossip_interval: Some(Duration::from_millis(200)),
+            gossip_fanout: 3,
+            gossip_to_failed: Duration::from_secs(30),
+            exchange_interval: Some(Duration::from_secs(30)),
+            heal_interval: Some(Duration::from_secs(5)),
+            second_opinion: true,
+            lifeguard: Lifeguard::ON,
+            packet: 1200,
+            members_max: 16_384,
+            failed_kept: Duration::from_secs(24 * 3600),
+            tombstones_kept: Duration::from_secs(48 * 3600),
+            tombstones_max: 65_536,
+            record_age_max: Duration::from_secs(24 * 3600),
+            resign_interval: Duration::from_secs(6 * 3600),
+            leave_asked: 16,
+        }
+    }
+
+    /// For nodes on several continents.
+    #[must_use]
+    pub fn wan() -> Self {
+        Self {
+            probe_interval: Duration::from_secs(5),
+            probe_timeout: Duration::from_secs(3),
+            suspicion_mult: 6.0,
+            gossip_interval: Some(Duration::from_millis(500)),
+            gossip_fanout: 4,
+            gossip_to_failed: Duration::from_secs(60),
+            exchange_interval: Some(Duration::from_secs(60)),
+            ..Self::lan()
+        }
+    }
+
+    /// For nodes on one machine.
+    #[must_use]
+    pub fn local() -> Self {
+        Self {
+            probe_timeout: Duration::from_millis(200),
+            indirect_probes: 1,
+            suspicion_mult: 3.0,
+            gossip_interval: Some(Duration::from_millis(100)),
+            gossip_to_failed: Duration::from_secs(15),
+            exchange_interval: Some(Duration::from_secs(15)),
+            ..Self::lan()
+        }
+    }
+
+    /// How many times a node sends an update when it knows of `members`.
+    pub(crate) fn retransmits(&self, members: usize) -> u32 {
+        let digits = ((members + 1) as f64).log10().ceil();
+        self.retransmit_mult.saturating_mul(digits.max(1.0) as u32)
+    }
+
+    /// The time between exchanges: longer by itself with each doubling beyond 32 members, as in
+    /// memberlist, so that their sum grows slowly.
+    pub(crate) fn exchange_every(&self, members: usize) -> Option<Duration> {
+        let doublings = (members.max(32) as f64 / 32.0).log2().ceil();
+        self.exchange_interval.map(|interval| scaled(interval, 1.0 + doublings))
+    }
+}
+
+/// A duration times a factor; the longest there is, if that is longer.
+pub(crate) fn scaled(duration: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor.max(0.0)).unwrap_or(Duration::MAX)
+}
+
+impl Default for Config {
+    /// The values of [`lan`](Self::lan).
+    fn default() -> Self {
+        Self::lan()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn updates_are_sent_as_often_as_memberlist_sends_them() {
+        let check =
+            |members, times| assert_eq!(Config::lan().retransmits(members), times, "{members}");
+        check(1, 4);
+        check(9, 4);
+        check(10, 8);
+        check(99, 8);
+        check(100, 12);
+        check(9999, 16);
+    }
+
+    #[test]
+    fn exchanges_get_rarer_with_size() {
+        let check = |members, seconds| {
+            let every = Config::lan().exchange_every(members);
+            assert_eq!(every, Some(Duration::from_secs(seconds)), "{members}");
+        };
+        check(1, 30);
+        check(32, 30);
+        check(33, 60);
+        check(64, 60);
+        check(1024, 180);
+    }
+}

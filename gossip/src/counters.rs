@@ -1,0 +1,29 @@
+//! What was refused or dropped, by reason.
+
+/// Counts since the start. Nothing is refused or dropped without one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Records of nodes that may not be members.
+    pub denied: u64,
+    /// Messages that could not be read.
+    pub malformed: u64,
+    /// Records and accusations whose signature is not that of whom they name.
+    pub forged: u64,
+    /// Records that are not newer than what is known, or than what was forgotten; accusations that
+    /// change nothing. Most of what arrives in good order.
+    pub stale: u64,
+    /// Records of unknown members that are too old, or from the future.
+    pub undated: u64,
+    /// Records of newcomers for whom there was no room.
+    pub full: u64,
+    /// Accusations by or about somebody unknown.
+    pub unknown: u64,
+    /// Accusations of a node that had made too many already.
+    pub excessive: u64,
+    /// Requests to probe somebody, or to exchange state, beyond what is served at a time.
+    pub unserved: u64,
+    /// Messages that nobody polled.
+    pub unsent: u64,
+    /// Updates that were not spread to the end because there were too many.
+    pub spread_dropped: u64,
+}

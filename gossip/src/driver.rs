@@ -1,0 +1,351 @@
+//! Membership in motion: what drives the core by an endpoint and a clock.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use rand::{SeedableRng, rngs::StdRng};
+use rumormill_endpoint::{Class, Clock, Endpoint, Error as EndpointError, Event as Hint, Inbox};
+use rumormill_identity::{PublicKey, Purpose, SIGNATURE};
+use rumormill_transport_api::{Addr, NodeId};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    Config, Event, Input, LeaveReport, Member, Output, Profile, ProfileError, Signer, Standing,
+    Start, Swim, Time, Via, unpack,
+};
+
+/// The membership of a node in its cluster, driven by an endpoint.
+///
+/// Dropping it ends it without a word to the others, as a crash would;
+/// [`leave`](Self::leave) says goodbye.
+pub struct Gossip {
+    endpoint: Arc<Endpoint>,
+    commands: mpsc::Sender<Command>,
+    members: watch::Receiver<Vec<MemberInfo>>,
+    events: broadcast::Sender<Event>,
+    unsent: Arc<AtomicU64>,
+    driving: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A member, as this node sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberInfo {
+    /// Who.
+    pub node: NodeId,
+    /// What people call it; may be empty.
+    pub name: Box<str>,
+    /// Where it can be reached, as it says; what this version cannot read is left out.
+    pub addresses: Vec<Addr>,
+    /// What it is held for.
+    pub standing: Standing,
+}
+
+/// Why a node could not join.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// Nobody could be met at the address.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// Membership has ended: this node has left, or another process has its key.
+    #[error("membership has ended; start anew")]
+    Over,
+}
+
+#[derive(Debug)]
+enum Command {
+    Contact(NodeId),
+    Change(Profile),
+    Leave(Duration, oneshot::Sender<LeaveReport>),
+}
+
+/// Signs with the key of an endpoint.
+struct Seal(Arc<Endpoint>);
+
+impl Signer for Seal {
+    fn node(&self) -> NodeId {
+        self.0.node()
+    }
+
+    fn sign(&self, purpose: Purpose, digest: &[u8; 32]) -> [u8; SIGNATURE] {
+        self.0.sign(purpose, digest)
+    }
+
+    fn verifies(
+        &self,
+        node: NodeId,
+        purpose: Purpose,
+        digest: &[u8; 32],
+        signature: &[u8; SIGNATURE],
+    ) -> bool {
+        PublicKey::of(node).is_some_and(|key| key.verifies(purpose, digest, signature))
+    }
+
+    fn admits(&self, node: NodeId) -> bool {
+        self.0.may_admit(node)
+    }
+}
+
+impl Gossip {
+    /// Membership of the endpoint's node, which takes what arrives in its inboxes for control and
+    /// gossip. Must be called inside a tokio runtime.
+    ///
+    /// `seed` makes all chance repeatable, for simulations; `None` is the system's.
+    ///
+    /// # Errors
+    /// [`ProfileError`] if no record can hold the profile.
+    pub fn start(
+        endpoint: Arc<Endpoint>,
+        inboxes: [Inbox; 2],
+        config: Config,
+        profile: Profile,
+        seed: Option<u64>,
+    ) -> Result<Self, ProfileError> {
+        let mut rng = seed.map_or_else(rand::make_rng, StdRng::seed_from_u64);
+        let clock = endpoint.clock();
+        let start = Start {
+            cluster: endpoint.cluster().into(),
+            session: endpoint.session(),
+            epoch: clock.millis(),
+            profile,
+        };
+        let swim = Swim::new(config, Seal(endpoint.clone()), start, now(&clock), &mut rng)?;
+        let (commands, commanded) = mpsc::channel(COMMANDS);
+        let (shown, members) = watch::channel(Vec::new());
+        let (events, unsent) = (broadcast::Sender::new(EVENTS), Arc::default());
+        let hints = endpoint.events();
+        let driver = Driver {
+            endpoint: endpoint.clone(),
+            clock,
+            swim,
+            shown,
+            events: events.clone(),
+            unsent: Arc::clone(&unsent),
+            leaving: None,
+        };
+        let driving = tokio::spawn(driver.drive(inboxes, commanded, hints, rng));
+        let driving = Mutex::new(Some(driving));
+        Ok(Self { endpoint, commands, members, events, unsent, driving })
+    }
+
+    /// Joins the cluster of whoever is at `addr`; returns as soon as that node is met. Others become
+    /// known one after the other: [`events`](Self::events) tells of each.
+    ///
+    /// # Errors
+    /// [`JoinError`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave a conn to the node that was met.
+    pub async fn join(&self, addr: &Addr) -> Result<NodeId, JoinError> {
+        let node = self.endpoint.contact(addr).await?;
+        self.commands.send(Command::Contact(node)).await.map_err(|_| JoinError::Over)?;
+        Ok(node)
+    }
+
+    /// All other members that are known, those that failed or left included, by id.
+    pub fn members(&self) -> Vec<MemberInfo> {
+        self.members.borrow().clone()
+    }
+
+    /// Waits until what is known of the members satisfies `is_enough`; returns it then, and what is
+    /// known when membership ends otherwise. Cancel-safe.
+    pub async fn wait_for(
+        &self,
+        is_enough: impl FnMut(&Vec<MemberInfo>) -> bool,
+    ) -> Vec<MemberInfo> {
+        let mut members = self.members.clone();
+        let seen = members.wait_for(is_enough).await.map(|members| members.clone());
+        seen.unwrap_or_else(|_| self.members())
+    }
+
+    /// What happens to members from now on; whoever is slow misses the oldest, and is told how many.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Messages that the endpoint did not take: no matter, since they are repeated.
+    pub fn unsent(&self) -> u64 {
+        self.unsent.load(Relaxed)
+    }
+
+    /// Says something new of this node.
+    ///
+    /// # Errors
+    /// [`ProfileError`] if no record can hold it; nothing has changed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn change(&self, profile: Profile) -> Result<(), ProfileError> {
+        profile.check()?;
+        // Where membership has ended there is nothing left to change.
+        drop(self.commands.send(Command::Change(profile)).await);
+        Ok(())
+    }
+
+    /// Says goodbye, and waits until enough members have confirmed it, but no longer than `within`.
+    /// `None` if membership had ended before.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the leaving.
+    pub async fn leave(&self, within: Duration) -> Option<LeaveReport> {
+        let (told, report) = oneshot::channel();
+        self.commands.send(Command::Leave(within, told)).await.ok()?;
+        report.await.ok()
+    }
+}
+
+impl Drop for Gossip {
+    fn drop(&mut self) {
+        let driving = self.driving.lock().unwrap_or_else(PoisonError::into_inner).take();
+        driving.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// What the one task of a membership owns.
+struct Driver {
+    endpoint: Arc<Endpoint>,
+    clock: Clock,
+    swim: Swim<Seal>,
+    shown: watch::Sender<Vec<MemberInfo>>,
+    events: broadcast::Sender<Event>,
+    unsent: Arc<AtomicU64>,
+    leaving: Option<oneshot::Sender<LeaveReport>>,
+}
+
+impl Driver {
+    async fn drive(
+        mut self,
+        [mut control, mut gossip]: [Inbox; 2],
+        mut commands: mpsc::Receiver<Command>,
+        mut hints: broadcast::Receiver<Hint>,
+        mut rng: StdRng,
+    ) {
+        while !self.swim.is_over() {
+            let due = self.due();
+            let input = tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    Some(command) => Some(self.input(command)),
+                    None => return,
+                },
+                message = control.recv() => match message {
+                    Some(message) => {
+                        Some(Input::Received { from: message.from, bytes: message.bytes })
+                    }
+                    None => return,
+                },
+                message = gossip.recv() => match message {
+                    Some(message) => {
+                        Some(Input::Received { from: message.from, bytes: message.bytes })
+                    }
+                    None => return,
+                },
+                hint = hints.recv() => match hint {
+                    Ok(Hint::Unreachable(node)) => Some(Input::Unreachable(node)),
+                    Err(broadcast::error::RecvError::Closed) => return,
+                    // Hints may be missed.
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => continue,
+                },
+                () = sleep_until(due) => None,
+            };
+            let now = now(&self.clock);
+            match input {
+                Some(input) => self.swim.handle(now, input, &mut rng),
+                None => self.swim.wake(now, &mut rng),
+            }
+            self.carry_out();
+        }
+    }
+
+    fn input(&mut self, command: Command) -> Input {
+        match command {
+            Command::Contact(node) => Input::Contact(node),
+            Command::Change(profile) => Input::Changed(profile),
+            Command::Leave(within, told) => {
+                self.leaving = Some(told);
+                Input::Leave(within)
+            }
+        }
+    }
+
+    /// When the core wants to be woken.
+    fn due(&self) -> Instant {
+        let wait = self.swim.deadline().map(|due| due.since(now(&self.clock)));
+        Instant::now() + wait.unwrap_or(LONGEST).min(LONGEST)
+    }
+
+    fn carry_out(&mut self) {
+        let mut has_changed = false;
+        while let Some(output) = self.swim.poll() {
+            match output {
+                Output::Send { to, via, bytes } => {
+                    let sent = match via {
+                        Via::Packet => self.endpoint.send(to, Class::Control, bytes),
+                        Via::Stream => self.endpoint.send_over_stream(to, Class::Gossip, bytes),
+                        Via::Anew => {
+                            self.endpoint.try_again(to);
+                            self.endpoint.send_over_stream(to, Class::Gossip, bytes)
+                        }
+                    };
+                    self.unsent.fetch_add(u64::from(sent.is_err()), Relaxed);
+                }
+                Output::Learn { node, addresses, .. } => {
+                    let addrs = addresses.iter().filter_map(|bytes| unpack(bytes).ok()).collect();
+                    match self.endpoint.hear_of(node, addrs) {
+                        Ok(refused) => refused.iter().for_each(|(addr, why)| {
+                            tracing::debug!(%node, %addr, %why, "an address is not dialled");
+                        }),
+                        Err(error) => tracing::warn!(%node, %error, "a member has no place"),
+                    }
+                    has_changed = true;
+                }
+                Output::Forget(node) => {
+                    self.endpoint.forget(node);
+                    has_changed = true;
+                }
+                Output::Event(event) => {
+                    // An error would mean that nobody listens, which is fine.
+                    drop(self.events.send(event));
+                    has_changed = true;
+                }
+                Output::Left(report) => {
+                    if let Some(told) = self.leaving.take() {
+                        told.send(report).ok();
+                    }
+                }
+            }
+        }
+        if has_changed {
+            self.shown.send_replace(self.swim.members().map(info).collect());
+        }
+    }
+}
+
+fn info(member: &Member) -> MemberInfo {
+    let record = member.record();
+    MemberInfo {
+        node: record.node,
+        name: record.profile.name.clone(),
+        addresses: record.profile.addresses.iter().filter_map(|it| unpack(it).ok()).collect(),
+        standing: member.standing(),
+    }
+}
+
+fn now(clock: &Clock) -> Time {
+    Time(Duration::from_nanos(clock.nanos()))
+}
+
+/// Commands that wait for the task; whoever gives one more waits.
+const COMMANDS: usize = 16;
+/// Events that may wait for whoever is slow to take them; of more, the oldest go.
+const EVENTS: usize = 4096;
+/// The core is woken at least this often.
+const LONGEST: Duration = Duration::from_secs(3600);

@@ -1,0 +1,250 @@
+//! What nodes say to each other about members, as bytes.
+//!
+//! Whoever carries a message has proven its sender and that it is new; what is signed here besides is
+//! what is passed on.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use rumormill_transport_api::NodeId;
+
+use crate::{
+    accusation::{Accusation, Claim},
+    output::Via,
+    record::{MAX_RECORD, Record, Version},
+    rest::{Malformed, Rest},
+};
+
+/// A message as it arrived: nothing in its updates is verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) body: Body,
+    pub(crate) updates: Vec<Update>,
+}
+
+/// What a message wants of its receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// An answer with the same number, on the way that it came.
+    Ping { number: u32, via: Via },
+    /// That the sender of a ping is heard; with a digest of the members that the answerer knows.
+    Ack { number: u32, digest: u64 },
+    /// A ping to `target`, and its answer passed on.
+    PingRequest { number: u32, target: NodeId },
+    /// That whoever was asked to ping lives, and has no answer yet.
+    Nack { number: u32 },
+    /// Nothing but the updates.
+    Gossip,
+    /// An answer with the version of the sender's record, which is the update.
+    Farewell,
+    /// That a farewell was heard.
+    FarewellHeard { version: Version },
+    /// What the receiver knows and the sender does not.
+    Ask(Ask),
+    /// The updates, and what the receiver is to tell of what it has shown in its question.
+    State { want: Vec<u64> },
+}
+
+/// Fingerprints of all that the sender knows of the members in a range of ids, both ends included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub(crate) first: NodeId,
+    pub(crate) last: NodeId,
+    pub(crate) prints: Vec<u64>,
+}
+
+/// News of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Update {
+    Record(Record),
+    Claim(Claim),
+}
+
+/// Bytes of a message, at most; also of a page of a state exchange.
+pub const MAX_MESSAGE: usize = 64 << 10;
+/// Fingerprints of one message, at most.
+pub(crate) const MAX_PRINTS: usize = 4096;
+
+const FORMAT: u8 = 1;
+const RECORD: u8 = 1;
+const ACCUSATION: u8 = 2;
+
+/// Writes a message without updates; they are appended.
+pub(crate) fn begin(body: &Body) -> BytesMut {
+    let mut into = BytesMut::with_capacity(64);
+    into.put_u8(FORMAT);
+    match body {
+        Body::Ping { number, via: Via::Packet } => put(&mut into, 1, *number),
+        Body::Ping { number, .. } => put(&mut into, 10, *number),
+        Body::Ack { number, digest } => {
+            put(&mut into, 2, *number);
+            into.put_u64(*digest);
+        }
+        Body::PingRequest { number, target } => {
+            put(&mut into, 3, *number);
+            into.put_slice(&target.0);
+        }
+        Body::Nack { number } => put(&mut into, 4, *number),
+        Body::Gossip => into.put_u8(5),
+        Body::Farewell => into.put_u8(6),
+        Body::FarewellHeard { version } => {
+            into.put_u8(7);
+            into.put_u64(version.epoch);
+            into.put_u32(version.n);
+        }
+        Body::Ask(Ask { first, last, prints }) => {
+            into.put_u8(8);
+            into.put_slice(&first.0);
+            into.put_slice(&last.0);
+            put_prints(&mut into, prints);
+        }
+        Body::State { want } => {
+            into.put_u8(9);
+            put_prints(&mut into, want);
+        }
+    }
+    into
+}
+
+fn put(into: &mut BytesMut, kind: u8, number: u32) {
+    into.put_u8(kind);
+    into.put_u32(number);
+}
+
+fn put_prints(into: &mut BytesMut, prints: &[u64]) {
+    let prints = &prints[..prints.len().min(MAX_PRINTS)];
+    into.put_u16(prints.len() as u16);
+    prints.iter().for_each(|print| into.put_u64(*print));
+}
+
+/// An update as a message carries it.
+pub(crate) fn of_record(record: &Record) -> Bytes {
+    let mut into = BytesMut::with_capacity(3 + record.whole().len());
+    into.put_u8(RECORD);
+    into.put_u16(record.whole().len() as u16);
+    into.put_slice(record.whole());
+    into.freeze()
+}
+
+/// An update as a message carries it.
+pub(crate) fn of_accusation(accusation: &Accusation) -> Bytes {
+    let mut into = BytesMut::with_capacity(1 + crate::accusation::ACCUSATION);
+    into.put_u8(ACCUSATION);
+    accusation.put(&mut into);
+    into.freeze()
+}
+
+impl Message {
+    pub(crate) fn read(whole: &[u8]) -> Result<Self, Malformed> {
+        if MAX_MESSAGE < whole.len() {
+            return Err(Malformed::Long);
+        }
+        let mut rest = Rest(whole);
+        if rest.byte()? != FORMAT {
+            return Err(Malformed::Version);
+        }
+        let body = Body::read(&mut rest)?;
+        let mut updates = Vec::new();
+        while !rest.0.is_empty() {
+            updates.push(Update::read(&mut rest)?);
+        }
+        Ok(Self { body, updates })
+    }
+}
+
+impl Body {
+    fn read(rest: &mut Rest<'_>) -> Result<Self, Malformed> {
+        Ok(match rest.byte()? {
+            1 => Self::Ping { number: rest.u32()?, via: Via::Packet },
+            2 => Self::Ack { number: rest.u32()?, digest: rest.u64()? },
+            3 => Self::PingRequest { number: rest.u32()?, target: NodeId(rest.chunk()?) },
+            4 => Self::Nack { number: rest.u32()? },
+            5 => Self::Gossip,
+            6 => Self::Farewell,
+            7 => Self::FarewellHeard { version: Version { epoch: rest.u64()?, n: rest.u32()? } },
+            8 => Self::Ask(Ask {
+                first: NodeId(rest.chunk()?),
+                last: NodeId(rest.chunk()?),
+                prints: read_prints(rest)?,
+            }),
+            9 => Self::State { want: read_prints(rest)? },
+            10 => Self::Ping { number: rest.u32()?, via: Via::Stream },
+            _ => return Err(Malformed::Unknown),
+        })
+    }
+}
+
+fn read_prints(rest: &mut Rest<'_>) -> Result<Vec<u64>, Malformed> {
+    let count = usize::from(rest.u16()?);
+    if MAX_PRINTS < count {
+        return Err(Malformed::Long);
+    }
+    let (prints, []) = rest.slice(8 * count)?.as_chunks() else { return Err(Malformed::Short) };
+    Ok(prints.iter().map(|print| u64::from_be_bytes(*print)).collect())
+}
+
+impl Update {
+    fn read(rest: &mut Rest<'_>) -> Result<Self, Malformed> {
+        match rest.byte()? {
+            RECORD => {
+                let len = usize::from(rest.u16()?);
+                if MAX_RECORD < len {
+                    return Err(Malformed::Long);
+                }
+                Record::read(rest.slice(len)?).map(Self::Record)
+            }
+            ACCUSATION => Claim::read(rest).map(Self::Claim),
+            _ => Err(Malformed::Unknown),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        accusation::Verdict,
+        record::tests::record,
+        rest::tests::hostile,
+        signer::{Notary, StandIn},
+    };
+
+    fn updates() -> Vec<Bytes> {
+        let notary = Notary::new(StandIn(NodeId([1; 32])), "test");
+        let version = Version { epoch: 5, n: 6 };
+        let accusation = Accusation::sign(Verdict::Suspect, NodeId([2; 32]), version, &notary);
+        vec![of_record(&record(1, 2, 3)), of_accusation(&accusation)]
+    }
+
+    fn check(body: Body) {
+        let mut whole = begin(&body);
+        let bare = Message::read(&whole).unwrap();
+        assert_eq!(bare, Message { body: body.clone(), updates: vec![] });
+        updates().iter().for_each(|update| whole.put_slice(update));
+        let message = Message::read(&whole).unwrap();
+        assert_eq!((&message.body, message.updates.len()), (&body, 2));
+        hostile(&whole, |bytes| drop(Message::read(bytes)));
+    }
+
+    #[test]
+    fn messages_come_back_as_they_were() {
+        let version = Version { epoch: 1, n: 2 };
+        let (first, last) = (NodeId([0; 32]), NodeId([255; 32]));
+        check(Body::Ping { number: 7, via: Via::Packet });
+        check(Body::Ping { number: 7, via: Via::Stream });
+        check(Body::Ack { number: 7, digest: u64::MAX });
+        check(Body::PingRequest { number: 7, target: last });
+        check(Body::Nack { number: 7 });
+        check(Body::Gossip);
+        check(Body::Farewell);
+        check(Body::FarewellHeard { version });
+        check(Body::Ask(Ask { first, last, prints: vec![1, 2] }));
+        check(Body::State { want: vec![3] });
+    }
+
+    #[test]
+    fn what_is_longer_than_allowed_is_refused_unread() {
+        assert_eq!(Message::read(&vec![FORMAT; MAX_MESSAGE + 1]), Err(Malformed::Long));
+        assert_eq!(Message::read(&[FORMAT, 9, 0xff, 0xff]), Err(Malformed::Long));
+        assert_eq!(Message::read(&[FORMAT, 5, RECORD, 0xff, 0xff]), Err(Malformed::Long));
+        assert_eq!(Message::read(&[2, 5]), Err(Malformed::Version));
+    }
+}

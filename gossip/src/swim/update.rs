@@ -1,0 +1,286 @@
+//! News of members: what is refused, what changes, and what follows from it.
+
+use std::iter::once;
+
+use rand::Rng;
+use rumormill_transport_api::NodeId;
+
+use crate::{
+    accusation::{Accusation, Claim, Verdict, brief},
+    message::{Update, of_accusation, of_record},
+    output::{Event, Output},
+    record::{Record, State},
+    signer::Signer,
+    suspicion::Timing,
+    swim::Swim,
+    table::{Change, Refusal},
+    time::Time,
+};
+
+/// Seconds for which a record is news, whoever tells of it: what was told in an exchange and is older is
+/// known to all but the teller's own partition, which exchanges mend.
+const FRESH: u64 = 60;
+
+/// How news reach this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// With what is being spread now.
+    Spread,
+    /// As what another node has believed for some time.
+    State,
+}
+
+impl<S: Signer> Swim<S> {
+    /// What is behind a forged one is not looked at: nobody passes on what he has not verified.
+    pub(super) fn take_updates(&mut self, updates: Vec<Update>, now: Time, rng: &mut impl Rng) {
+        let forged = self.counters.forged;
+        for update in updates {
+            match update {
+                Update::Record(record) => self.take_record(record, Source::Spread, now, rng),
+                Update::Claim(claim) => self.take_claim(&claim, Source::Spread, now),
+            }
+            if self.is_over || self.counters.forged != forged {
+                return;
+            }
+        }
+    }
+
+    /// A page of what another node knows: a claim right behind a record belongs to it.
+    pub(super) fn take_state(&mut self, updates: Vec<Update>, now: Time, rng: &mut impl Rng) {
+        let forged = self.counters.forged;
+        let mut updates = updates.into_iter().peekable();
+        while let Some(update) = updates.next() {
+            match (update, updates.peek()) {
+                (Update::Record(record), Some(Update::Claim(claim)))
+                    if claim.about == brief(record.node) && self.is_unknown(record.node) =>
+                {
+                    self.note_failed(record, &claim.clone(), now);
+                    updates.next();
+                }
+                (Update::Record(record), _) => self.take_record(record, Source::State, now, rng),
+                (Update::Claim(claim), _) => self.take_claim(&claim, Source::State, now),
+            }
+            if self.is_over || self.counters.forged != forged {
+                return;
+            }
+        }
+    }
+
+    fn is_unknown(&self, node: NodeId) -> bool {
+        node != self.node() && self.table.get(node).is_none()
+    }
+
+    fn take_record(&mut self, record: Record, source: Source, now: Time, rng: &mut impl Rng) {
+        if record.node == self.node() {
+            return self.take_own(&record);
+        }
+        if self.refuses(&record, now) {
+            return;
+        }
+        let was_here = self.is_here(record.node);
+        let (node, name) = (record.node, record.profile.name.clone());
+        self.spread.forget(node);
+        if source == Source::Spread || now.seconds().abs_diff(record.issued) <= FRESH {
+            self.spread.record(node, of_record(&record));
+        }
+        let (session, addresses) = (record.session, record.profile.addresses.clone());
+        let is_alive = record.state == State::Alive;
+        let (change, forgotten) = self.table.admit(record, now);
+        self.forget(forgotten);
+        if is_alive {
+            self.outputs.push_back(Output::Learn { node, session, addresses });
+        }
+        match (was_here, is_alive) {
+            (false, true) => self.prober.add(node, rng),
+            (true, false) => self.prober.remove(node),
+            (true, true) | (false, false) => (),
+        }
+        self.report(node, change);
+        if matches!(change, Change::Joined | Change::Returned | Change::Updated) {
+            self.check_name(&name, node);
+        }
+    }
+
+    /// Whether a record changes nothing, the cheapest reasons first.
+    fn refuses(&mut self, record: &Record, now: Time) -> bool {
+        match self.table.screen(record, now) {
+            Err(Refusal::Stale) => self.counters.stale += 1,
+            Err(Refusal::Undated) => self.counters.undated += 1,
+            Err(Refusal::Full) => self.counters.full += 1,
+            Ok(()) if !self.notary.admits(record.node) => self.counters.denied += 1,
+            Ok(()) if !record.is_genuine(&self.notary) => self.counters.forged += 1,
+            Ok(()) => return false,
+        }
+        true
+    }
+
+    fn report(&mut self, node: NodeId, change: Change) {
+        let event = match change {
+            Change::Joined => Event::Joined(node),
+            Change::Cleared => Event::Cleared(node),
+            Change::Returned => Event::Returned(node),
+            Change::Updated => Event::Updated(node),
+            Change::Left => Event::Left(node),
+            Change::Noted => return,
+        };
+        self.event(event);
+    }
+
+    /// Tells of another one who goes by the name of `node`, which may be this node itself.
+    pub(super) fn check_name(&mut self, name: &str, node: NodeId) {
+        let is_own = &*self.own.profile.name == name && !name.is_empty() && node != self.node();
+        let own = is_own.then_some(self.node());
+        let Some(other) = own.or_else(|| self.table.names().rival(name, node)) else { return };
+        let epoch = |of: NodeId| match self.table.get(of) {
+            Some(member) => (member.record.version.epoch, of),
+            None => (self.own.version.epoch, of),
+        };
+        let (holder, rival) = match epoch(other) < epoch(node) {
+            true => (other, node),
+            false => (node, other),
+        };
+        self.event(Event::NameConflict { name: name.into(), holder, rival });
+    }
+
+    /// A record that this node is said to have signed. One of an earlier start is no news.
+    fn take_own(&mut self, record: &Record) {
+        let is_other = (record.version, record.session) != (self.own.version, self.own.session);
+        if record.version < self.own.version || !is_other {
+            self.counters.stale += 1;
+        } else if !record.is_genuine(&self.notary) {
+            self.counters.forged += 1;
+        } else {
+            let (version, session) = (record.version, record.session);
+            self.event(Event::IdentityConflict { version, session });
+            self.is_over = true;
+        }
+    }
+
+    /// Takes a member that others hold for failed, and that nobody here has heard of.
+    fn note_failed(&mut self, record: Record, claim: &Claim, now: Time) {
+        let accusers = self.accusers(claim);
+        let is_known = !accusers.is_empty();
+        if claim.verdict != Verdict::Failed
+            || claim.version != record.version
+            || record.state != State::Alive
+            || self.refuses(&record, now)
+        {
+            return;
+        }
+        let is_genuine = |by: &NodeId| claim.between(record.node, *by).is_genuine(&self.notary);
+        match accusers.into_iter().find(is_genuine) {
+            Some(by) => {
+                let failure = claim.between(record.node, by);
+                let Record { node, session, profile, .. } = record.clone();
+                let forgotten = self.table.admit_failed(record, failure, now);
+                self.forget(forgotten);
+                let addresses = profile.addresses;
+                self.outputs.push_back(Output::Learn { node, session, addresses });
+            }
+            None if is_known => self.counters.forged += 1,
+            None => self.counters.unknown += 1,
+        }
+    }
+
+    fn take_claim(&mut self, claim: &Claim, source: Source, now: Time) {
+        let mine = once(self.node()).filter(|node| brief(*node) == claim.about);
+        let parties: Vec<(NodeId, NodeId)> = mine
+            .chain(self.table.called(claim.about))
+            .flat_map(|about| self.accusers(claim).into_iter().map(move |by| (about, by)))
+            .filter(|(about, by)| about != by)
+            .collect();
+        if parties.is_empty() {
+            self.counters.unknown += 1;
+        }
+        // More than one only where ids look alike; then the signature tells who is meant.
+        for (about, by) in parties {
+            if self.take_accusation(claim.between(about, by), source, now) {
+                return;
+            }
+        }
+    }
+
+    fn accusers(&self, claim: &Claim) -> Vec<NodeId> {
+        let mine = once(self.node()).filter(|node| brief(*node) == claim.by);
+        mine.chain(self.table.called(claim.by)).collect()
+    }
+
+    /// Tells whether the accusation was genuine.
+    fn take_accusation(&mut self, accusation: Accusation, source: Source, now: Time) -> bool {
+        let is_mine = accusation.about == self.node();
+        self.is_misjudged |= is_mine && accusation.version <= self.own.version;
+        if !self.wants(&accusation) {
+            self.counters.stale += 1;
+        } else if self.is_excessive(accusation.by, now) {
+            self.counters.excessive += 1;
+        } else if !accusation.is_genuine(&self.notary) {
+            self.counters.forged += 1;
+        } else {
+            match is_mine {
+                true => self.refute(now),
+                false => self.believe(accusation, source, now),
+            }
+            return true;
+        }
+        false
+    }
+
+    fn wants(&self, accusation: &Accusation) -> bool {
+        match accusation.about == self.node() {
+            true => accusation.version == self.own.version && self.own.state == State::Alive,
+            false => self.table.wants(accusation),
+        }
+    }
+
+    /// Says that this node lives.
+    fn refute(&mut self, now: Time) {
+        if self.config.lifeguard.probe {
+            self.health.suspected();
+        }
+        let profile = self.own.profile.clone();
+        self.reissue(State::Alive, profile, now);
+    }
+
+    fn believe(&mut self, accusation: Accusation, source: Source, now: Time) {
+        match (accusation.verdict, source) {
+            (Verdict::Suspect, _) => self.suspect(&accusation, now),
+            (Verdict::Failed, Source::Spread) if self.config.second_opinion => {
+                self.suspect(&accusation, now);
+            }
+            (Verdict::Failed, Source::Spread) => self.fail(accusation, now),
+            // What another node holds for failed may have been parted from it alone: whoever hears of it
+            // suspects it, so that it hears of that, and can say that it lives.
+            (Verdict::Failed, Source::State) => self.accuse(accusation.about, now),
+        }
+    }
+
+    pub(super) fn suspect(&mut self, accusation: &Accusation, now: Time) {
+        let (node, by) = (accusation.about, accusation.by);
+        let timing = Timing::new(&self.config, self.size());
+        self.spread.accusation(node, by, of_accusation(accusation));
+        if self.table.suspect(accusation, now, timing) {
+            self.event(Event::Suspected { node, by });
+        }
+    }
+
+    pub(super) fn fail(&mut self, accusation: Accusation, now: Time) {
+        let (node, by) = (accusation.about, accusation.by);
+        self.spread.forget(node);
+        self.spread.accusation(node, by, of_accusation(&accusation));
+        self.table.fail(accusation, now);
+        self.prober.remove(node);
+        self.event(Event::Failed { node, by });
+    }
+
+    pub(super) fn forget(&mut self, nodes: impl IntoIterator<Item = NodeId>) {
+        for node in nodes {
+            self.spread.forget(node);
+            self.heard.remove(&node);
+            self.outputs.push_back(Output::Forget(node));
+        }
+    }
+
+    pub(super) fn is_here(&self, node: NodeId) -> bool {
+        self.table.get(node).is_some_and(|member| member.standing.is_here())
+    }
+}

@@ -1,0 +1,152 @@
+//! Whole nodes that find each other: endpoints, conns and membership together.
+
+use std::{sync::Arc, time::Duration};
+
+use rumormill_endpoint::{Admission, Config as Settings, Endpoint, Inboxes, Reach};
+use rumormill_gossip::{Config, Gossip, MemberInfo, Profile, Standing, pack};
+use rumormill_identity::SecretKey;
+use rumormill_registry::Registry;
+use rumormill_transport_api::{Addr, Context, NodeId};
+use rumormill_transport_mem::{Link, Network};
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(30);
+
+struct Node {
+    endpoint: Arc<Endpoint>,
+    gossip: Gossip,
+    addrs: Vec<Addr>,
+    /// What arrives for applications.
+    _bulk: rumormill_endpoint::Inbox,
+}
+
+impl Node {
+    async fn start(network: &Network, delivery: &str, number: u8, places: &[String]) -> Self {
+        let registry = Registry::of([
+            rumormill_transport_mem::FACTORY,
+            rumormill_transport_tcp::FACTORY,
+            rumormill_transport_udp::FACTORY,
+        ])
+        .expect("three schemes");
+        let mut context = Context::default();
+        context.extensions.insert(network.clone());
+        // Records carry no options, so this one is for all.
+        context.options.insert("delivery", delivery);
+        registry.configure("mem", context).expect("mem is there");
+        let reach = Reach { loopback: true, local: true, ..Reach::default() };
+        let settings = Settings { reach, ..Settings::new("cluster", Admission::Open) };
+        let key = SecretKey::from_bytes(&[number; 32]);
+        let (endpoint, inboxes) =
+            Endpoint::start(Arc::new(registry), key, settings).expect("good settings");
+        let mut addrs = Vec::new();
+        for place in places {
+            let addr = place.parse().expect("an address");
+            addrs.push(endpoint.listen(&addr).await.expect("listening"));
+        }
+        let (endpoint, Inboxes { control, gossip, bulk }) = (Arc::new(endpoint), inboxes);
+        let profile = Profile {
+            name: format!("node {number}").into(),
+            addresses: addrs.iter().filter_map(pack).collect(),
+            ..Profile::default()
+        };
+        let seed = Some(u64::from(number));
+        let gossip =
+            Gossip::start(endpoint.clone(), [control, gossip], Config::local(), profile, seed)
+                .expect("a good profile");
+        Self { endpoint, gossip, addrs, _bulk: bulk }
+    }
+
+    /// Waits until this node holds so many others to be there.
+    async fn sees(&self, count: usize) {
+        let here = |members: &Vec<MemberInfo>| {
+            members.iter().filter(|member| member.standing.is_here()).count() == count
+        };
+        let seen = timeout(SOON, self.gossip.wait_for(here)).await;
+        assert!(seen.is_ok(), "{count} of {:?}", self.gossip.members());
+    }
+
+    async fn sees_that(&self, node: NodeId, standing: Standing) {
+        let is_so = |members: &Vec<MemberInfo>| {
+            members.iter().any(|member| member.node == node && member.standing == standing)
+        };
+        let seen = timeout(SOON, self.gossip.wait_for(is_so)).await;
+        assert!(seen.is_ok(), "{standing:?} in {:?}", self.gossip.members());
+    }
+}
+
+async fn cluster(
+    network: &Network,
+    delivery: &str,
+    places: impl Fn(u8) -> Vec<String>,
+    count: u8,
+) -> Vec<Node> {
+    let mut nodes: Vec<Node> = Vec::new();
+    for number in 1..=count {
+        let node = Node::start(network, delivery, number, &places(number)).await;
+        if let Some(first) = nodes.first() {
+            let met = node.gossip.join(&first.addrs[0]).await.expect("somebody is there");
+            assert_eq!(met, first.endpoint.node());
+        }
+        nodes.push(node);
+    }
+    for node in &nodes {
+        node.sees(usize::from(count) - 1).await;
+    }
+    nodes
+}
+
+async fn comes_and_goes(network: &Network, delivery: &str, places: impl Fn(u8) -> Vec<String>) {
+    let mut nodes = cluster(network, delivery, places, 6).await;
+    let names: Vec<_> =
+        nodes[0].gossip.members().iter().map(|member| member.name.to_string()).collect();
+    assert_eq!(names.len(), 5, "{names:?}");
+
+    let leaver = nodes.pop().expect("six");
+    let report = leaver.gossip.leave(Duration::from_secs(5)).await.expect("it was a member");
+    assert!(report.is_success(), "{report:?}");
+    for node in &nodes {
+        node.sees_that(leaver.endpoint.node(), Standing::Left).await;
+    }
+
+    let killed = nodes.pop().expect("five").endpoint.node();
+    for node in &nodes {
+        node.sees_that(killed, Standing::Failed).await;
+        node.sees(3).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_come_and_go_over_streams() {
+    let places = |number| vec![format!("mem://n{number}")];
+    comes_and_goes(&Network::new(7), "stream", places).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_come_and_go_over_bad_datagrams() {
+    let network = Network::new(7);
+    let latency = Duration::from_millis(5);
+    network.set_default_link(Link { latency, loss: 0.05, ..Link::default() });
+    comes_and_goes(&network, "datagram", |number| vec![format!("mem://n{number}")]).await;
+}
+
+#[tokio::test]
+async fn members_come_and_go_over_tcp_and_udp() {
+    comes_and_goes(&Network::new(7), "stream", |number| {
+        let schemes: &[&str] = match number % 3 {
+            0 => &["tcp"],
+            1 => &["udp", "tcp"],
+            _ => &["tcp", "udp"],
+        };
+        schemes.iter().map(|scheme| format!("{scheme}://127.0.0.1:0")).collect()
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_meets_nobody_is_no_member() {
+    let network = Network::new(7);
+    let node = Node::start(&network, "stream", 1, &["mem://n1".into()]).await;
+    let other = Node::start(&network, "stream", 2, &["mem://n2".into()]).await;
+    assert!(node.gossip.join(&"mem://nobody".parse().expect("an address")).await.is_err());
+    assert!(node.gossip.members().is_empty() && other.gossip.members().is_empty());
+}
