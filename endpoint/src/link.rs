@@ -79,6 +79,7 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
     match peer.offer(track, link) {
         Ok(before) => {
             hub.connected(&peer);
+            peer.bar_hopeless();
             // It may be dead: what it has sent goes out again, before anything newer does.
             before.iter().for_each(|before| hub.leave(&peer, &session, before, &patience));
             Track::ALL.iter().for_each(|track| hub.restore_if_worse(&peer, *track));

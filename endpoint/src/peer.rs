@@ -234,6 +234,16 @@ impl Peer {
         if state.is_forgotten { Err(Declined) } else { state.tracks.offer(track, link) }
     }
 
+    /// Has others stand in at once for those of its conns to which no way is known.
+    pub(crate) fn bar_hopeless(&self) {
+        let mut state = self.lock();
+        for track in Track::ALL {
+            if state.tracks.link(track).is_none() && !state.routes.has(track.delivery()) {
+                state.tracks.bar(track);
+            }
+        }
+    }
+
     /// What has to be dialled for `lane`, if anything; from then on it is under way.
     pub(crate) fn begin_dialling(&self, lane: Lane) -> Option<Track> {
         let mut state = self.lock();

@@ -184,6 +184,24 @@ async fn what_is_urgent_has_a_stream_of_its_own_whoever_comes_first() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answer_leaves_before_the_endpoint_does() {
+    for at in ["mem://b", "mem://b?delivery=datagram"] {
+        let network = Network::new(7);
+        let (a, _ia) = start(&network, 1, config());
+        let (b, mut ib) = start(&network, 2, config());
+        a.learn(b.node(), vec![b.listen(&addr(at)).await.unwrap()]).unwrap();
+        let asking = a.request(key(2).node(), "last words?", 5 * SECOND);
+        let answering = async {
+            let question = ib.bulk.recv().await.unwrap();
+            b.reply(&question, "goodbye").unwrap();
+            b.close(SECOND).await
+        };
+        let (answer, report) = tokio::join!(asking, answering);
+        assert_eq!(answer, Ok("goodbye".into()), "{report:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_short_message_may_ask_for_a_stream() {
     let network = Network::new(7);

@@ -232,6 +232,8 @@ impl Driver {
             let due = self.due();
             let input = tokio::select! {
                 biased;
+                // First, so that a flood does not keep this node from probing.
+                () = sleep_until(due) => None,
                 command = commands.recv() => match command {
                     Some(command) => Some(self.input(command)),
                     None => return,
@@ -254,7 +256,6 @@ impl Driver {
                     // Hints may be missed.
                     Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => continue,
                 },
-                () = sleep_until(due) => None,
             };
             let now = now(&self.clock);
             match input {
