@@ -104,6 +104,11 @@ impl Budget {
         Ok(permit)
     }
 
+    /// Whether a place is free without anybody giving way.
+    pub(crate) fn has_room(&self) -> bool {
+        self.in_use() + self.kept() < self.limit
+    }
+
     /// A place for a conn that was accepted, if one is free. Nothing gives way for it: what a
     /// stranger opens never displaces what this node has dialled.
     pub(crate) fn try_enter(&self) -> Option<Permit> {

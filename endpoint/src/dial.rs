@@ -154,6 +154,10 @@ impl Hub {
             if better.is_empty() {
                 break;
             }
+            // A better way is worth no other peer's conn.
+            if !self.places.has_room() {
+                continue;
+            }
             // One after the other, so that the best stays; but a look at all takes no longer than at
             // one.
             let each = self.config.timeouts.dial / u32::try_from(better.len()).unwrap_or(u32::MAX);

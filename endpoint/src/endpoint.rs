@@ -146,8 +146,9 @@ impl Endpoint {
         Ok(())
     }
 
-    /// The same on somebody else's word, a record's: what [`Config::reach`] does not allow is left
-    /// out, and comes back with the reason.
+    /// The same on somebody else's word, a record's: it replaces what records told before, and not what
+    /// [`learn`](Self::learn) or [`contact`](Self::contact) did. What [`Config::reach`] does not allow
+    /// is left out, and comes back with the reason.
     ///
     /// # Errors
     /// [`Error::TooManyPeers`].
@@ -163,7 +164,9 @@ impl Endpoint {
                 Err(why) => refused.push((addr, why)),
             }
         }
-        self.learn(node, allowed)?;
+        let peer = self.hub.peer_or_new(node, Vec::new)?;
+        peer.hear_routes(self.hub.routes(allowed));
+        self.hub.dial_for_all(&peer);
         Ok(refused)
     }
 

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use rumormill_transport_api::{Addr, AnyReader, AnyWriter, Batch, End, Info, NodeId, Proof};
+use rumormill_transport_api::{
+    Addr, AnyReader, AnyWriter, Batch, Delivery, End, Info, NodeId, Proof,
+};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
@@ -53,6 +55,7 @@ pub(crate) struct Context<'a> {
     /// [`Info::remote`], which every message shares.
     pub(crate) via: Arc<Addr>,
     pub(crate) carrier: &'a Carrier,
+    pub(crate) patience: Patience,
 }
 
 /// How one side of a conn has ended.
@@ -72,42 +75,29 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
     let (_places, expires) = (met.places, met.expires);
     let Some(_counted) = peer.another_conn() else {
         hub.ledger.rejected(Rejected::Crowded);
+        // Or it would be dialled again without a pause.
+        peer.missed();
         return hub.ended(&peer);
     };
     let track = Track::of_conn(info.caps.delivery, lane);
-    let patience = Patience::of(info.caps.delivery, hub.config.timeouts);
-    match peer.offer(track, link) {
-        Ok(before) => {
-            hub.connected(&peer);
-            peer.bar_hopeless();
-            // It may be dead: what it has sent goes out again, before anything newer does.
-            before.iter().for_each(|before| hub.leave(&peer, &session, before, &patience));
-            Track::ALL.iter().for_each(|track| hub.restore_if_worse(&peer, *track));
-            // What this one was dialled for may be another one's by now.
-            hub.dial_for_all(&peer);
-        }
-        Err(Declined) => link.give_way(),
-    }
-    if hub.is_closed() {
-        link.drain();
-    }
-    let since = Instant::now();
     let via = Arc::new(info.remote.clone());
     let carrier = hub.ledger.carriers.carrier(via.scheme());
+    let patience = Patience::of(info.caps.delivery, hub.config.timeouts);
+    let (peer, session, info) = (&peer, &session, &info);
+    let context = Context { hub, peer, session, info, link, via, carrier, patience };
+    context.begin(track);
+    let since = Instant::now();
     let _active = carrier.open(match link.dialler() == hub.us.node {
         true => Opened::Dialled,
         false => Opened::Accepted,
     });
     let as_idler: Arc<dyn Yields> = link.clone();
     hub.places.register(Arc::downgrade(&as_idler));
-    let leaving = Leaving { hub, peer: &peer, session: &session, link, patience };
-    let context = Context { hub, peer: &peer, session: &session, info: &info, link, via, carrier };
+    let leaving = Leaving(&context);
     let pump = Pump {
         context: &context,
         lane: track.lane(),
         max_frame,
-        caps: info.caps,
-        patience,
         batch: Batch::default(),
         memory: BytesMut::new(),
         payloads: Vec::new(),
@@ -117,12 +107,12 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
         biased;
         () = link.is_cut() => Ending::Ours,
         () = passed(expires) => Ending::Ours,
-        ending = context.run(pump, (reader, writer), Ear::new(&info, late), arrived) => ending,
+        ending = context.run(pump, (reader, writer), Ear::new(info, late), arrived) => ending,
     };
     if hub.is_closed() && ending == Ending::Clean && info.caps.end == End::None {
         // Nobody can say that it has arrived any more; the carrier has it.
         let missed = link.trail().forget();
-        missed.iter().for_each(|kept| hub.lose(&peer, kept));
+        missed.iter().for_each(|kept| hub.lose(peer, kept));
     }
     // Somebody who greets and then hangs up, again and again, must not be dialled without a pause.
     // Nor must somebody who can only see what is sent, and says that it was not opened.
@@ -138,10 +128,41 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
     }
     peer.with_tracks(|tracks| tracks.withdraw(link));
     drop(leaving);
-    hub.ended(&peer);
+    hub.ended(peer);
 }
 
 impl Context<'_> {
+    /// Gives the conn its place among those of its peer, if another one has no precedence.
+    fn begin(&self, track: Track) {
+        let Self { hub, peer, link, .. } = self;
+        match peer.offer(track, link) {
+            Ok(before) => {
+                hub.connected(peer);
+                peer.bar_hopeless();
+                // It may be dead: what it has sent goes out again, before anything newer does.
+                before.iter().for_each(|before| self.leave(before));
+                Track::ALL.iter().for_each(|track| hub.restore_if_worse(peer, *track));
+                // What this one was dialled for may be another one's by now.
+                hub.dial_for_all(peer);
+            }
+            Err(Declined) => link.give_way(),
+        }
+        if hub.is_closed() {
+            link.drain();
+        }
+    }
+
+    /// Leaves to the next conn of the peer what `link` has sent and nobody has heard of.
+    fn leave(&self, link: &Link) {
+        let Self { hub, peer, session, .. } = self;
+        let Left { again, lost } = link.trail().leave(&self.patience, Instant::now());
+        lost.iter().for_each(|kept| hub.lose(peer, kept));
+        let displaced = peer.orphans().take_in(session, again);
+        displaced.iter().for_each(|orphan| hub.lose(peer, &orphan.kept));
+        // Whoever carries these lanes meanwhile may have looked before they were there.
+        peer.with_tracks(|tracks| tracks.nudge());
+    }
+
     /// Sends and receives until both sides have said everything, or one cannot any more.
     async fn run(
         &self,
@@ -163,8 +184,7 @@ impl Context<'_> {
                 }
                 // The peer says no more, but it listens until this side ends, too.
                 self.peer.with_tracks(|tracks| tracks.withdraw(self.link));
-                let patience = Patience::of(self.info.caps.delivery, self.hub.config.timeouts);
-                self.hub.leave(self.peer, self.session, self.link, &patience);
+                self.leave(self.link);
                 self.hub.dial_for_all(self.peer);
                 self.link.drain();
                 return pumping.await;
@@ -186,6 +206,11 @@ impl Context<'_> {
         }
     }
 
+    /// Whether anything may get lost here, come twice, or come from somebody else.
+    pub(crate) fn is_lossy(&self) -> bool {
+        self.info.caps.delivery == Delivery::Datagram
+    }
+
     /// Whether the carrier itself has proven the peer, so that frames need no signature.
     pub(crate) fn is_proven_by_carrier(&self) -> bool {
         self.hub.config.signing == Signing::UnlessSecure
@@ -202,32 +227,15 @@ async fn passed(moment: Option<Instant>) {
     }
 }
 
-impl Hub {
-    /// Leaves to the next conn of a peer what this one has sent and nobody has heard of.
-    fn leave(&self, peer: &Peer, session: &Arc<Session>, link: &Link, patience: &Patience) {
-        let Left { again, lost } = link.trail().leave(patience, Instant::now());
-        lost.iter().for_each(|kept| self.lose(peer, kept));
-        let displaced = peer.orphans().take_in(session, again);
-        displaced.iter().for_each(|orphan| self.lose(peer, &orphan.kept));
-        // Whoever carries these lanes meanwhile may have looked before they were there.
-        peer.with_tracks(|tracks| tracks.nudge());
-    }
-}
-
 /// Leaves to the peer what a conn has sent and nobody has heard of, however it ends.
-struct Leaving<'a> {
-    hub: &'a Hub,
-    peer: &'a Peer,
-    session: &'a Arc<Session>,
-    link: &'a Link,
-    patience: Patience,
-}
+struct Leaving<'a>(&'a Context<'a>);
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        self.hub.leave(self.peer, self.session, self.link, &self.patience);
-        if self.peer.is_forgotten() {
-            Lane::ALL.iter().for_each(|lane| self.hub.lose_orphans(self.peer, *lane));
+        let Context { hub, peer, link, .. } = self.0;
+        self.0.leave(link);
+        if peer.is_forgotten() {
+            Lane::ALL.iter().for_each(|lane| hub.lose_orphans(peer, *lane));
         }
     }
 }

@@ -121,6 +121,13 @@ impl Peer {
         state.tracks.unbar();
     }
 
+    /// Takes note of the ways that a record tells.
+    pub(crate) fn hear_routes(&self, routes: Vec<Route>) {
+        let mut state = self.lock();
+        state.routes = state.routes.with_hearsay(routes);
+        state.tracks.unbar();
+    }
+
     /// Looks at the ways to it, or notes something about them.
     pub(crate) fn with_routes<R>(&self, look: impl FnOnce(&mut Routes) -> R) -> R {
         look(&mut self.lock().routes)

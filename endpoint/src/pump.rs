@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use rumormill_identity::SIGNATURE;
-use rumormill_transport_api::{AnyWriter, Batch, Caps, Delivery, Writer};
+use rumormill_transport_api::{AnyWriter, Batch, Delivery, Writer};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     link::{Context, Ending},
     orphans::Orphan,
     track::Lanes,
-    trail::{Kept, Next, Patience, more_for},
+    trail::{Kept, Next, more_for},
     turn::{Portion, Turn},
 };
 
@@ -26,8 +26,6 @@ pub(crate) struct Pump<'a> {
     pub(crate) lane: Lane,
     /// The longest frame that both sides take.
     pub(crate) max_frame: usize,
-    pub(crate) caps: Caps,
-    pub(crate) patience: Patience,
     pub(crate) batch: Batch,
     pub(crate) memory: BytesMut,
     pub(crate) payloads: Vec<Payload>,
@@ -41,9 +39,9 @@ impl Pump<'_> {
         let (mut turn, is_signed) = (Turn::default(), !self.context.is_proven_by_carrier());
         loop {
             let now = Instant::now();
-            let lost = link.trail().overdue(&self.patience, now);
+            let lost = link.trail().overdue(&self.context.patience, now);
             lost.iter().for_each(|kept| hub.lose(peer, kept));
-            let next = link.trail().next(&self.patience, now);
+            let next = link.trail().next(&self.context.patience, now);
             if next == Next::Silent {
                 return Ending::Broken(Broken::Silent);
             }
@@ -132,7 +130,7 @@ impl Pump<'_> {
         }
         if next == Next::Again {
             link.trail()
-                .repeats(&self.patience, now)
+                .repeats(&self.context.patience, now)
                 .into_iter()
                 .for_each(|it| self.batch.push(it));
         }
@@ -239,9 +237,9 @@ impl Pump<'_> {
             return None;
         }
         let lanes = self.lanes();
-        let most = match self.caps.delivery {
+        let most = match self.context.info.caps.delivery {
             Delivery::Stream => self.portion.next(peer.outbox.left(Lane::Urgent), now),
-            Delivery::Datagram => self.caps.packet,
+            Delivery::Datagram => self.context.info.caps.packet,
         };
         let room = most.min(self.max_frame).saturating_sub(HEAD + SIGNATURE);
         for lane in lanes.iter() {
@@ -292,15 +290,15 @@ impl Pump<'_> {
     fn has_room(&self) -> bool {
         let len = |payload: &Payload| PAYLOAD_HEAD + payload.bytes.len();
         let used: usize = self.payloads.iter().map(len).sum();
-        let most = match self.caps.delivery {
+        let most = match self.context.info.caps.delivery {
             Delivery::Stream => self.max_frame,
-            Delivery::Datagram => self.caps.packet.min(self.max_frame),
+            Delivery::Datagram => self.context.info.caps.packet.min(self.max_frame),
         };
         self.payloads.is_empty() || HEAD + used + ECHOES + SIGNATURE <= most
     }
 
     fn is_lossy(&self) -> bool {
-        self.caps.delivery == Delivery::Datagram
+        self.context.is_lossy()
     }
 }
 

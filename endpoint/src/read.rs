@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
-use rumormill_transport_api::{AnyReader, Delivery, Error as CarrierError, Reader};
+use rumormill_transport_api::{AnyReader, Error as CarrierError, Reader};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
@@ -18,7 +18,6 @@ use crate::{
     link::{Context, Ending},
     peer::Answered,
     seal::{Refused, Require},
-    trail::Patience,
     turn::Turn,
 };
 
@@ -132,8 +131,7 @@ impl Context<'_> {
         }
         for payload in echoes() {
             let echo = Echo::parse(&payload.bytes).map_err(|_| Rejected::Malformed)?;
-            let patience = Patience::of(self.info.caps.delivery, self.hub.config.timeouts);
-            let learnt = self.link.trail().learns(&echo, &patience, Instant::now());
+            let learnt = self.link.trail().learns(&echo, &self.patience, Instant::now());
             self.hub.ledger.carried(learnt.carried);
             learnt.lost.iter().for_each(|kept| self.hub.lose(self.peer, kept));
             // There may be room for more.
@@ -210,10 +208,6 @@ impl Context<'_> {
             }
         };
         Some(Message { from: self.peer.node, via: self.via.clone(), bytes, question })
-    }
-
-    fn is_lossy(&self) -> bool {
-        self.info.caps.delivery == Delivery::Datagram
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
-use rumormill_transport_api::NodeId;
+use rumormill_transport_api::{Delivery, NodeId};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     hub::Hub,
     ledger::add,
     peer::{Answered, Peer},
+    trail::Patience,
 };
 
 /// Asks a peer up to `attempts` times, and waits for its answer until `deadline`.
@@ -24,8 +25,10 @@ pub(crate) async fn ask(
 ) -> Result<Bytes, RequestError> {
     let peer = hub.peer(to).ok_or(SendError::UnknownPeer)?;
     let asked = Asked { peer: &peer, number: hub.next_question() };
+    // What is lost on datagrams is known after that time, an answer among it.
+    let patience = Patience::of(Delivery::Datagram, hub.config.timeouts).silence();
     for attempt in 1..=attempts {
-        let answer = peer.ask(asked.number);
+        let mut answer = peer.ask(asked.number);
         let payload = Payload {
             class: Class::Bulk,
             kind: Kind::Request(asked.number),
@@ -36,19 +39,26 @@ pub(crate) async fn ask(
             Err(_) if 1 < attempt => (),
             sent => sent?,
         }
-        let is_last = attempt == attempts;
-        // What is lost on datagrams is known after that time, an answer among it.
-        let patience = Instant::now() + hub.config.timeouts.read * 2 / 5;
-        let until = if is_last { deadline } else { deadline.min(patience) };
-        match timeout_at(until, answer).await {
+        let until =
+            if attempt < attempts { deadline.min(Instant::now() + patience) } else { deadline };
+        let answered = timeout_at(until, &mut answer).await;
+        match answered {
             Ok(Ok(Answered::With(bytes))) => return Ok(bytes),
             Ok(Ok(Answered::Unreachable)) if attempt == 1 => return Err(RequestError::Unreachable),
-            Ok(Ok(Answered::Lost | Answered::Unreachable)) | Ok(Err(_)) | Err(_) => (),
+            Ok(_) | Err(_) => (),
         }
-        if is_last || deadline <= Instant::now() || peer.is_forgotten() || !may_repeat(hub) {
-            break;
+        let is_over = attempts <= attempt || deadline <= Instant::now() || peer.is_forgotten();
+        if !is_over && may_repeat(hub) {
+            add(&hub.ledger.repeated, 1);
+            continue;
         }
-        add(&hub.ledger.repeated, 1);
+        // It is not asked again, and what is only late may come yet.
+        if answered.is_err()
+            && let Ok(Ok(Answered::With(bytes))) = timeout_at(deadline, answer).await
+        {
+            return Ok(bytes);
+        }
+        break;
     }
     Err(RequestError::Uncertain)
 }

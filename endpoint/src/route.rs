@@ -14,6 +14,8 @@ pub(crate) struct Route {
     pub(crate) addr: Addr,
     /// What its transport can do; `None` if this node cannot use it.
     caps: Option<Caps>,
+    /// Whether only a record tells of it.
+    is_hearsay: bool,
     misses: u32,
     down: Option<Instant>,
 }
@@ -24,7 +26,7 @@ pub(crate) struct Routes(Vec<Route>);
 
 impl Route {
     pub(crate) fn new(addr: Addr, caps: Option<Caps>) -> Self {
-        Self { addr, caps, misses: 0, down: None }
+        Self { addr, caps, is_hearsay: false, misses: 0, down: None }
     }
 
     fn is(&self, delivery: Delivery) -> bool {
@@ -48,6 +50,18 @@ impl Routes {
         }
         routes.sort_by_key(|route| !route.caps.is_some_and(|caps| caps.local_only));
         Self(routes)
+    }
+
+    /// What a record tells, behind what this node was told before by somebody it trusts.
+    pub(crate) fn with_hearsay(&self, heard: Vec<Route>) -> Self {
+        let mut routes: Vec<Route> =
+            self.0.iter().filter(|route| !route.is_hearsay).cloned().collect();
+        for route in heard {
+            if routes.iter().all(|known| known.addr != route.addr) {
+                routes.push(Route { is_hearsay: true, ..route });
+            }
+        }
+        self.replaced_by(routes)
     }
 
     pub(crate) fn addrs(&self) -> Vec<Addr> {
@@ -171,6 +185,20 @@ mod tests {
         assert_eq!(texts(routes.to_try(Delivery::Stream, now)), ["quic://1"]);
         let learnt = routes.replaced_by(routes.0.clone());
         assert_eq!(texts(learnt.to_try(Delivery::Stream, now)), ["quic://1"], "it is kept");
+    }
+
+    #[test]
+    fn hearsay_replaces_only_hearsay() {
+        let heard = |addrs: &[&str]| {
+            let route = |addr: &&str| Route::new(addr.parse().unwrap(), Some(Caps::STREAM));
+            addrs.iter().map(route).collect::<Vec<_>>()
+        };
+        let told = Routes::default().replaced_by(heard(&["tcp://told"]));
+        let routes = told.with_hearsay(heard(&["tcp://told", "tcp://a"]));
+        assert_eq!(texts(routes.addrs()), ["tcp://told", "tcp://a"]);
+        let routes = routes.with_hearsay(heard(&["tcp://b"]));
+        assert_eq!(texts(routes.addrs()), ["tcp://told", "tcp://b"]);
+        assert_eq!(texts(routes.with_hearsay(Vec::new()).addrs()), ["tcp://told"]);
     }
 
     #[test]

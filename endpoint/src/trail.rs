@@ -99,6 +99,11 @@ pub(crate) enum Next {
 }
 
 impl Patience {
+    /// How long after a frame its sender knows whether it has arrived, if nothing else tells.
+    pub(crate) fn silence(&self) -> Duration {
+        self.silence
+    }
+
     /// What conns of this kind ask for: 5 s of streams, which lose nothing while they live, and 2 s
     /// of datagrams, in one data centre.
     pub(crate) fn of(delivery: Delivery, timeouts: Timeouts) -> Self {

@@ -103,6 +103,46 @@ async fn what_a_restart_has_left_unopened_comes_in_order() {
     assert_eq!((gossip.carried, gossip.uncertain, gossip.in_flight()), (4, 0, 0));
 }
 
+/// The budget of repetitions is for ten, and thirty would use it: the others wait as long as they
+/// were told to.
+#[tokio::test(start_paused = true)]
+async fn who_may_not_ask_again_waits_for_a_late_answer() {
+    let network = a_slow_network();
+    let (a, _arriving) = start(&network, 1, config(1));
+    let (b, mut slow) = start(&network, 2, config(2));
+    let at = b.listen(&addr("mem://b")).await.expect("listening");
+    a.learn(b.node(), vec![at]).expect("room");
+    let (a, node) = (Arc::new(a), b.node());
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..30 {
+        let a = a.clone();
+        asking.spawn(async move { a.request_idempotent(node, "?", 20 * SECOND).await });
+    }
+    pass(5 * SECOND).await;
+    let mut questions = Vec::new();
+    slow.bulk.recv_many(&mut questions).await.expect("it is open");
+    assert!((31..=40).contains(&questions.len()), "{}", questions.len());
+    for question in questions {
+        b.reply(&question, "!").expect("room");
+    }
+    let answers = asking.join_all().await;
+    assert!(answers.iter().all(|answer| *answer == Ok("!".into())), "{answers:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_record_tells_takes_no_route_away() {
+    let network = Network::new(7);
+    let (a, _arriving) = start(&network, 1, config(1));
+    let (b, mut arriving) = start(&network, 2, config(2));
+    let at = b.listen(&addr("mem://b")).await.expect("listening");
+    a.learn(b.node(), vec![at.clone()]).expect("room");
+    let refused = a.hear_of(b.node(), vec![addr("mem://elsewhere")]).expect("room");
+    assert_eq!(refused.len(), 1, "names within this process are not allowed");
+    assert_eq!(a.peers()[0].routes, [at]);
+    a.send(b.node(), Class::Gossip, "still there").expect("room");
+    assert_eq!(arriving.gossip.recv().await.expect("it arrives").bytes, "still there");
+}
+
 #[tokio::test(start_paused = true)]
 async fn for_ever_is_no_panic() {
     let network = Network::new(7);

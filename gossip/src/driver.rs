@@ -10,7 +10,7 @@ use std::{
 
 use rand::{SeedableRng, rngs::StdRng};
 use rumormill_endpoint::{Class, Clock, Endpoint, Error as EndpointError, Event as Hint, Inbox};
-use rumormill_identity::{PublicKey, Purpose, SIGNATURE};
+use rumormill_identity::{Purpose, SIGNATURE};
 use rumormill_transport_api::{Addr, NodeId};
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
@@ -77,16 +77,6 @@ impl Signer for Seal {
 
     fn sign(&self, purpose: Purpose, digest: &[u8; 32]) -> [u8; SIGNATURE] {
         self.0.sign(purpose, digest)
-    }
-
-    fn verifies(
-        &self,
-        node: NodeId,
-        purpose: Purpose,
-        digest: &[u8; 32],
-        signature: &[u8; SIGNATURE],
-    ) -> bool {
-        PublicKey::of(node).is_some_and(|key| key.verifies(purpose, digest, signature))
     }
 
     fn admits(&self, node: NodeId) -> bool {

@@ -15,14 +15,17 @@ pub trait Signer {
     /// The node's signature of a digest, for this purpose and no other.
     fn sign(&self, purpose: Purpose, digest: &[u8; 32]) -> [u8; SIGNATURE];
 
-    /// Whether `node` has signed this digest for this purpose.
+    /// Whether `node` has signed this digest for this purpose, by the key that its id is unless this is
+    /// overridden.
     fn verifies(
         &self,
         node: NodeId,
         purpose: Purpose,
         digest: &[u8; 32],
         signature: &[u8; SIGNATURE],
-    ) -> bool;
+    ) -> bool {
+        PublicKey::of(node).is_some_and(|key| key.verifies(purpose, digest, signature))
+    }
 
     /// Whether `node` may be a member. Asked before anything of it enters a table; anybody may, unless
     /// this is overridden.
@@ -38,16 +41,6 @@ impl Signer for SecretKey {
 
     fn sign(&self, purpose: Purpose, digest: &[u8; 32]) -> [u8; SIGNATURE] {
         Self::sign(self, purpose, digest)
-    }
-
-    fn verifies(
-        &self,
-        node: NodeId,
-        purpose: Purpose,
-        digest: &[u8; 32],
-        signature: &[u8; SIGNATURE],
-    ) -> bool {
-        PublicKey::of(node).is_some_and(|key| key.verifies(purpose, digest, signature))
     }
 }
 
