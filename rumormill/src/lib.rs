@@ -137,6 +137,9 @@ mod transports;
 /// Signed messages between nodes: what stands above the transports and is the same for all of them.
 #[cfg(feature = "endpoint")]
 pub use rumormill_endpoint as endpoint;
+/// Who is there: membership of a cluster, and rumors that reach all of it.
+#[cfg(feature = "gossip")]
+pub use rumormill_gossip as gossip;
 /// Who a node is: keys, their files, and what they prove a node with.
 #[cfg(feature = "identity")]
 pub use rumormill_identity as identity;

@@ -91,7 +91,7 @@ const CONTRACT: &str = "transport-api";
 const FACADE: &str = "rumormill";
 const KIT: &str = "transport-conformance";
 const REGISTRY: &str = "registry";
-const TOP: &[&str] = &[FACADE, "examples"];
+const TOP: &[&str] = &[FACADE, "examples", "simulator"];
 const BELOW_CARRIERS: &[&str] = &[CONTRACT, "identity"];
 const BESIDE_CARRIERS: &[&str] = &[KIT, REGISTRY];
 
@@ -108,7 +108,7 @@ const CARRIER_TESTS_UP: Breach = (
     "test the combination in rumormill or examples",
 );
 const CARRIER_LINKED: Breach = (
-    "only rumormill and examples link transports",
+    "only rumormill, examples and the simulator link transports",
     "take an AnyTransport, and branch on Caps; in tests it may be a dev-dependency",
 );
 const KIT_SHIPPED: Breach = (

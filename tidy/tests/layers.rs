@@ -60,6 +60,7 @@ const ARROWS: &[Row<'_>] = &[
         "rumormill",
         &[
             "endpoint",
+            "gossip",
             "identity",
             "registry",
             "transport-api",
@@ -72,6 +73,10 @@ const ARROWS: &[Row<'_>] = &[
         ],
     ),
     ("examples", &["rumormill", "transport-conformance"]),
+    (
+        "simulator",
+        &["endpoint", "gossip", "identity", "registry", "transport-api", "transport-mem"],
+    ),
     ("tidy", &[]),
 ];
 

@@ -1,0 +1,1 @@
+//! Clusters in virtual time, under a seed: what must never happen, and what it costs.
