@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    admission::Admission,
+    admission::{Admission, Denied, Ticket},
     clock::{Clock, later},
     config::Config,
     error::{Error, RequestError, SendError},
@@ -176,10 +176,17 @@ impl Endpoint {
         self.hub.set_admission(admission)
     }
 
-    /// Whether a node may be a member, as far as can be said of one that has shown nothing: where
-    /// tickets decide, that is seen when it is met.
-    pub fn may_admit(&self, node: NodeId) -> bool {
-        self.hub.may_admit(node)
+    /// Whether a node that shows `ticket` may be a member; with tickets, what the ticket says.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn admits(&self, node: NodeId, ticket: &[u8]) -> Result<Option<Ticket>, Denied> {
+        self.hub.judge(node, ticket)
+    }
+
+    /// What this node shows itself.
+    pub fn ticket(&self) -> Bytes {
+        self.hub.config.ticket.clone()
     }
 
     /// Ends all conns to a peer and drops what waits for it; tells whether it was known.

@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use crate::{
-    admission::{Admission, Denied},
+    admission::{Admission, Denied, Ticket},
     budget::Budget,
     clock::later,
     config::Config,
@@ -293,18 +293,16 @@ impl Hub {
 
     /// Whether a node may be a member, and until when.
     pub(crate) fn admit(&self, node: NodeId, ticket: &[u8]) -> Result<Option<Instant>, Denied> {
-        let admission = self.admission.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let ticket = self.judge(node, ticket)?;
         let now = self.config.clock.seconds();
-        let ticket = admission.admit(&self.cluster, node, ticket, now)?;
         let rest = ticket.map(|ticket| ticket.not_after.saturating_sub(now).saturating_add(1));
         Ok(rest.map(|rest| later(Instant::now(), Duration::from_secs(rest))))
     }
 
-    pub(crate) fn may_admit(&self, node: NodeId) -> bool {
-        match &*self.admission.read().unwrap_or_else(PoisonError::into_inner) {
-            Admission::Nodes(nodes) => nodes.contains(&node),
-            Admission::Open | Admission::Tickets(_) => true,
-        }
+    /// What a ticket says, if its node may be a member now.
+    pub(crate) fn judge(&self, node: NodeId, ticket: &[u8]) -> Result<Option<Ticket>, Denied> {
+        let admission = self.admission.read().unwrap_or_else(PoisonError::into_inner).clone();
+        admission.admit(&self.cluster, node, ticket, self.config.clock.seconds())
     }
 
     /// Has other nodes be members from now on, and forgets those that are none any more.

@@ -40,7 +40,8 @@ pub struct Config {
     pub second_opinion: bool,
     /// The parts of Lifeguard.
     pub lifeguard: Lifeguard,
-    /// Bytes of a packet once sealed, at most; from 800.
+    /// Bytes of a packet once sealed, at most; fewer than 960 are taken for 960, which hold a record of any
+    /// length.
     pub packet: usize,
     /// Members that are known at a time, those that failed or left included, at most. If there are more,
     /// those that failed or left are forgotten first; then newcomers are refused and counted.

@@ -1,5 +1,7 @@
 //! What was refused or dropped, by reason.
 
+use crate::table::Refusal;
+
 /// Counts since the start. Nothing is refused or dropped without one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -22,8 +24,20 @@ pub struct Counters {
     pub excessive: u64,
     /// Requests to probe somebody, or to exchange state, beyond what is served at a time.
     pub unserved: u64,
+    /// Metadata that nobody had asked for, or that are not what their member's record tells of.
+    pub unwanted: u64,
     /// Messages that nobody polled.
     pub unsent: u64,
     /// Updates that were not spread to the end because there were too many.
     pub spread_dropped: u64,
+}
+
+impl Counters {
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        match refusal {
+            Refusal::Stale => self.stale += 1,
+            Refusal::Undated => self.undated += 1,
+            Refusal::Full => self.full += 1,
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use rand::{SeedableRng, rngs::StdRng};
 use rumormill_endpoint::{Class, Clock, Endpoint, Error as EndpointError, Event as Hint, Inbox};
 use rumormill_identity::{Purpose, SIGNATURE};
@@ -19,8 +20,8 @@ use tokio::{
 };
 
 use crate::{
-    Config, Event, Input, LeaveReport, Member, Output, Profile, ProfileError, Signer, Standing,
-    Start, Swim, Time, Via, unpack,
+    Config, Event, Grant, Input, LeaveReport, MAX_METADATA, Member, Output, Profile, ProfileError,
+    Signer, Standing, Start, Swim, Time, Via, unpack,
 };
 
 /// The membership of a node in its cluster, driven by an endpoint.
@@ -47,6 +48,8 @@ pub struct MemberInfo {
     pub addresses: Vec<Addr>,
     /// What it is held for.
     pub standing: Standing,
+    /// What it says of itself beyond that; `None` while it is not known here yet.
+    pub metadata: Option<Bytes>,
 }
 
 /// Why a node could not join.
@@ -64,6 +67,7 @@ pub enum JoinError {
 enum Command {
     Contact(NodeId),
     Change(Profile),
+    Describe(Bytes),
     Leave(Duration, oneshot::Sender<LeaveReport>),
 }
 
@@ -79,8 +83,16 @@ impl Signer for Seal {
         self.0.sign(purpose, digest)
     }
 
-    fn admits(&self, node: NodeId) -> bool {
-        self.0.may_admit(node)
+    fn admits(&self, node: NodeId, ticket: &[u8]) -> Grant {
+        match self.0.admits(node, ticket) {
+            Ok(Some(ticket)) => Grant::Named(ticket.name),
+            Ok(None) => Grant::Member,
+            Err(_) => Grant::None,
+        }
+    }
+
+    fn ticket(&self) -> Bytes {
+        self.0.ticket()
     }
 }
 
@@ -180,6 +192,22 @@ impl Gossip {
         Ok(())
     }
 
+    /// Gives this node other metadata, which all members fetch.
+    ///
+    /// # Errors
+    /// [`ProfileError::Metadata`] if they are longer than [`MAX_METADATA`]; nothing has changed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn set_metadata(&self, metadata: impl Into<Bytes>) -> Result<(), ProfileError> {
+        let metadata = metadata.into();
+        if MAX_METADATA < metadata.len() {
+            return Err(ProfileError::Metadata(metadata.len()));
+        }
+        drop(self.commands.send(Command::Describe(metadata)).await);
+        Ok(())
+    }
+
     /// Says goodbye, and waits until enough members have confirmed it, but no longer than `within`.
     /// `None` if membership had ended before.
     ///
@@ -260,10 +288,22 @@ impl Driver {
         match command {
             Command::Contact(node) => Input::Contact(node),
             Command::Change(profile) => Input::Changed(profile),
+            Command::Describe(metadata) => Input::Described(metadata),
             Command::Leave(within, told) => {
                 self.leaving = Some(told);
                 Input::Leave(within)
             }
+        }
+    }
+
+    fn info(&self, member: &Member) -> MemberInfo {
+        let record = member.record();
+        MemberInfo {
+            node: record.node,
+            name: record.name.clone(),
+            addresses: record.addresses.iter().filter_map(|it| unpack(it).ok()).collect(),
+            standing: member.standing(),
+            metadata: self.swim.metadata(record.node),
         }
     }
 
@@ -315,18 +355,8 @@ impl Driver {
             }
         }
         if has_changed {
-            self.shown.send_replace(self.swim.members().map(info).collect());
+            self.shown.send_replace(self.swim.members().map(|member| self.info(member)).collect());
         }
-    }
-}
-
-fn info(member: &Member) -> MemberInfo {
-    let record = member.record();
-    MemberInfo {
-        node: record.node,
-        name: record.profile.name.clone(),
-        addresses: record.profile.addresses.iter().filter_map(|it| unpack(it).ok()).collect(),
-        standing: member.standing(),
     }
 }
 

@@ -146,14 +146,14 @@ mod tests {
         config::Config,
         message::{Message, Update},
         record::{Profile, tests::issue, tests::record},
-        signer::{Notary, StandIn},
+        signer::{Grant, Notary, StandIn},
         time::Time,
     };
 
     fn table(nodes: impl IntoIterator<Item = u8>) -> Table {
         let mut table = Table::new(&Config::lan());
         for byte in nodes {
-            table.admit(record(byte, 1, 1), Time::default());
+            table.admit(record(byte, 1, 1), &Grant::Member, Time::default());
         }
         table
     }
@@ -206,7 +206,8 @@ mod tests {
             let mut id = [7; 32];
             id[..2].copy_from_slice(&count.to_be_bytes());
             let notary = Notary::new(StandIn(NodeId(id)), "test");
-            table.admit(Record::sign(issue(1, 1), Profile::default(), &notary), Time::default());
+            let record = Record::sign(issue(1, 1), Profile::default(), &notary);
+            table.admit(record, &Grant::Member, Time::default());
         }
         let (full, empty) = (View { own: &own, table: &table }, Table::new(&Config::lan()));
         let ours = asks(full);

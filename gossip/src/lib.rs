@@ -73,6 +73,7 @@ mod spread;
 mod suspicion;
 
 mod member;
+mod metadata;
 mod names;
 mod table;
 mod tombstones;
@@ -93,9 +94,10 @@ pub use member::{Member, Standing};
 pub use message::MAX_MESSAGE;
 pub use output::{Event, Input, Output, Via};
 pub use record::{
-    MAX_ADDRESSES, MAX_NAME, MAX_PLACES, MAX_RECORD, Profile, ProfileError, Record, State, Version,
+    MAX_ADDRESSES, MAX_METADATA, MAX_NAME, MAX_PLACES, MAX_RECORD, MAX_TICKET, Profile,
+    ProfileError, Record, State, Version,
 };
 pub use rest::Malformed;
-pub use signer::{Signer, StandIn};
+pub use signer::{Grant, Signer, StandIn};
 pub use swim::{Start, Swim};
 pub use time::Time;

@@ -4,7 +4,9 @@ use blake3::Hasher;
 
 use crate::{
     accusation::Accusation,
+    names::{Rank, Right},
     record::{Record, State},
+    signer::Grant,
     suspicion::Suspicion,
     time::Time,
 };
@@ -22,6 +24,8 @@ pub struct Member {
     /// Whether the user has heard of it. Those that had failed or left before this node came are known
     /// silently, so that they are sought, and not taken for new.
     pub(crate) is_announced: bool,
+    /// By what it has its name.
+    pub(crate) right: Right,
     /// What stands for it in digests and exchanges.
     pub(crate) print: u64,
 }
@@ -48,13 +52,14 @@ impl Standing {
 }
 
 impl Member {
-    pub(crate) fn new(record: Record, now: Time) -> Self {
+    pub(crate) fn new(record: Record, grant: &Grant, now: Time) -> Self {
         let standing = match record.state {
             State::Alive => Standing::Alive,
             State::Leaving => Standing::Left,
         };
         Self {
             print: print(&record, standing),
+            right: Right::to(&record.name, grant),
             record,
             standing,
             since: now,
@@ -77,6 +82,12 @@ impl Member {
     /// Since when.
     pub fn since(&self) -> Time {
         self.since
+    }
+
+    /// What its claim to its name is worth.
+    pub(crate) fn rank(&self) -> Rank {
+        let Record { node, version, .. } = &self.record;
+        Rank { right: self.right, epoch: version.epoch, node: *node }
     }
 
     /// Changes what it is held for.

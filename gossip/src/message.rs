@@ -9,7 +9,7 @@ use rumormill_transport_api::NodeId;
 use crate::{
     accusation::{Accusation, Claim},
     output::Via,
-    record::{MAX_RECORD, Record, Version},
+    record::{MAX_METADATA, MAX_RECORD, Record, Version},
     rest::{Malformed, Rest},
 };
 
@@ -41,6 +41,10 @@ pub(crate) enum Body {
     Ask(Ask),
     /// The updates, and what the receiver is to tell of what it has shown in its question.
     State { want: Vec<u64> },
+    /// The metadata of a member that have this hash.
+    Fetch { about: NodeId, hash: [u8; 16] },
+    /// The metadata of a member.
+    Metadata { about: NodeId, bytes: Bytes },
 }
 
 /// Fingerprints of all that the sender knows of the members in a range of ids, both ends included.
@@ -99,6 +103,17 @@ pub(crate) fn begin(body: &Body) -> BytesMut {
         Body::State { want } => {
             into.put_u8(9);
             put_prints(&mut into, want);
+        }
+        Body::Fetch { about, hash } => {
+            into.put_u8(11);
+            into.put_slice(&about.0);
+            into.put_slice(hash);
+        }
+        Body::Metadata { about, bytes } => {
+            into.put_u8(12);
+            into.put_slice(&about.0);
+            into.put_u16(bytes.len() as u16);
+            into.put_slice(bytes);
         }
     }
     into
@@ -167,6 +182,8 @@ impl Body {
             }),
             9 => Self::State { want: read_prints(rest)? },
             10 => Self::Ping { number: rest.u32()?, via: Via::Stream },
+            11 => Self::Fetch { about: NodeId(rest.chunk()?), hash: rest.chunk()? },
+            12 => Self::Metadata { about: NodeId(rest.chunk()?), bytes: read_metadata(rest)? },
             _ => return Err(Malformed::Unknown),
         })
     }
@@ -179,6 +196,14 @@ fn read_prints(rest: &mut Rest<'_>) -> Result<Vec<u64>, Malformed> {
     }
     let (prints, []) = rest.slice(8 * count)?.as_chunks() else { return Err(Malformed::Short) };
     Ok(prints.iter().map(|print| u64::from_be_bytes(*print)).collect())
+}
+
+fn read_metadata(rest: &mut Rest<'_>) -> Result<Bytes, Malformed> {
+    let len = usize::from(rest.u16()?);
+    match len <= MAX_METADATA {
+        true => rest.slice(len).map(Bytes::copy_from_slice),
+        false => Err(Malformed::Long),
+    }
 }
 
 impl Update {
@@ -238,12 +263,16 @@ mod tests {
         check(Body::FarewellHeard { version });
         check(Body::Ask(Ask { first, last, prints: vec![1, 2] }));
         check(Body::State { want: vec![3] });
+        check(Body::Fetch { about: first, hash: [7; 16] });
+        check(Body::Metadata { about: last, bytes: vec![1; MAX_METADATA].into() });
     }
 
     #[test]
     fn what_is_longer_than_allowed_is_refused_unread() {
         assert_eq!(Message::read(&vec![FORMAT; MAX_MESSAGE + 1]), Err(Malformed::Long));
         assert_eq!(Message::read(&[FORMAT, 9, 0xff, 0xff]), Err(Malformed::Long));
+        let metadata = [&[FORMAT, 12][..], &[0; 32], &[0xff, 0xff]].concat();
+        assert_eq!(Message::read(&metadata), Err(Malformed::Long));
         assert_eq!(Message::read(&[FORMAT, 5, RECORD, 0xff, 0xff]), Err(Malformed::Long));
         assert_eq!(Message::read(&[2, 5]), Err(Malformed::Version));
     }

@@ -4,34 +4,60 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rumormill_transport_api::NodeId;
 
+use crate::signer::Grant;
+
 /// The names of members that are there, and who claims each.
 #[derive(Debug, Default)]
-pub(crate) struct Names(BTreeMap<Box<str>, BTreeSet<(u64, NodeId)>>);
+pub(crate) struct Names(BTreeMap<Box<str>, BTreeSet<Rank>>);
+
+/// What decides between two that claim one name: whose it is by a ticket comes first, then who has been
+/// there longest, by what the claimants say; the lower id decides between two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    pub(crate) right: Right,
+    pub(crate) epoch: u64,
+    pub(crate) node: NodeId,
+}
+
+/// By what a member has its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Right {
+    Ticket,
+    Claim,
+}
+
+impl Right {
+    pub(crate) fn to(name: &str, grant: &Grant) -> Self {
+        match grant {
+            Grant::Named(theirs) if &**theirs == name => Self::Ticket,
+            _ => Self::Claim,
+        }
+    }
+}
 
 impl Names {
-    pub(crate) fn add(&mut self, name: &str, epoch: u64, node: NodeId) {
+    pub(crate) fn add(&mut self, name: &str, rank: Rank) {
         if !name.is_empty() {
-            self.0.entry(name.into()).or_default().insert((epoch, node));
+            self.0.entry(name.into()).or_default().insert(rank);
         }
     }
 
-    pub(crate) fn remove(&mut self, name: &str, epoch: u64, node: NodeId) {
+    pub(crate) fn remove(&mut self, name: &str, rank: Rank) {
         let Some(claims) = self.0.get_mut(name) else { return };
-        claims.remove(&(epoch, node));
+        claims.remove(&rank);
         if claims.is_empty() {
             self.0.remove(name);
         }
     }
 
-    /// Whose it is: the one's who has been there longest, by what the claimants say; the lower id decides
-    /// between two.
+    /// Whose it is.
     pub(crate) fn holder(&self, name: &str) -> Option<NodeId> {
-        self.0.get(name)?.first().map(|(_, node)| *node)
+        self.0.get(name)?.first().map(|rank| rank.node)
     }
 
     /// Another one who claims it.
     pub(crate) fn rival(&self, name: &str, node: NodeId) -> Option<NodeId> {
-        self.0.get(name)?.iter().map(|(_, claimant)| *claimant).find(|claimant| *claimant != node)
+        self.0.get(name)?.iter().map(|rank| rank.node).find(|claimant| *claimant != node)
     }
 }
 
@@ -43,20 +69,26 @@ mod tests {
     fn a_name_is_the_oldest_claimants() {
         let node = |byte| NodeId([byte; 32]);
         let mut names = Names::default();
-        names.add("ant", 7, node(1));
+        let rank = |epoch, byte| Rank { right: Right::Claim, epoch, node: node(byte) };
+        names.add("ant", rank(7, 1));
         assert_eq!(names.rival("ant", node(1)), None);
-        names.add("ant", 7, node(0));
-        names.add("ant", 6, node(9));
+        names.add("ant", rank(7, 0));
+        names.add("ant", rank(6, 9));
         assert_eq!(
             (names.holder("ant"), names.rival("ant", node(9))),
             (Some(node(9)), Some(node(0)))
         );
-        names.remove("ant", 6, node(9));
+        names.remove("ant", rank(6, 9));
         assert_eq!(names.holder("ant"), Some(node(0)));
-        names.remove("ant", 7, node(0));
-        names.remove("ant", 7, node(1));
+        let by_ticket = Rank { right: Right::to("ant", &Grant::Named("ant".into())), ..rank(9, 5) };
+        names.add("ant", by_ticket);
+        assert_eq!(names.holder("ant"), Some(node(5)), "a ticket counts more than age");
+        names.remove("ant", by_ticket);
+        assert_eq!(Right::to("ant", &Grant::Named("bee".into())), Right::Claim);
+        names.remove("ant", rank(7, 0));
+        names.remove("ant", rank(7, 1));
         assert!(names.0.is_empty());
-        names.add("", 1, node(1));
+        names.add("", rank(1, 1));
         assert_eq!(names.holder(""), None, "no name is no conflict");
     }
 }

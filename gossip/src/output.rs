@@ -27,6 +27,8 @@ pub enum Input {
     Unreachable(NodeId),
     /// This node has something new to say of itself, which [`Profile::check`] has passed.
     Changed(Profile),
+    /// This node has other metadata, of at most [`MAX_METADATA`](crate::MAX_METADATA) bytes.
+    Described(Bytes),
     /// This node is to leave, and has this long to make it known.
     Leave(Duration),
 }
@@ -96,13 +98,15 @@ pub enum Event {
     Returned(NodeId),
     /// A member says something new about itself.
     Updated(NodeId),
+    /// The metadata of a member are known that its record has told of.
+    Described(NodeId),
     /// A member has said goodbye.
     Left(NodeId),
     /// Two members claim one name.
     NameConflict {
         /// The name.
         name: Box<str>,
-        /// Whose it is: the one's who has been there longest.
+        /// Whose it is: the one's whose ticket says so, else the one's who has been there longest.
         holder: NodeId,
         /// Who claims it too.
         rival: NodeId,

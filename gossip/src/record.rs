@@ -23,8 +23,14 @@ pub struct Record {
     pub state: State,
     /// When it was signed, in seconds since 1970.
     pub issued: u64,
-    /// What people call it, where it is, and what it says about itself.
-    pub profile: Profile,
+    /// What people call it.
+    pub name: Box<str>,
+    /// Where it can be reached, in the form of [`pack`](crate::pack), the best first.
+    pub addresses: Vec<Bytes>,
+    /// What its metadata are told by, which are fetched apart; zeros if there are none.
+    pub metadata: [u8; 16],
+    /// What it shows to those who admit by tickets; may be empty.
+    pub ticket: Bytes,
     /// All of it as it travels, signature included.
     whole: Bytes,
 }
@@ -37,8 +43,9 @@ pub struct Profile {
     /// Where it can be reached, at most [`MAX_ADDRESSES`] in the form of [`pack`](crate::pack), the best
     /// first.
     pub addresses: Vec<Bytes>,
-    /// A hash of the metadata, which is fetched from the member; zeros if there is none.
-    pub metadata: [u8; 16],
+    /// Whatever applications want known of it, at most [`MAX_METADATA`] bytes. Other members fetch it
+    /// when it has changed.
+    pub metadata: Bytes,
 }
 
 /// The age of a record among all of its member: by start first, then by number.
@@ -68,6 +75,9 @@ pub enum ProfileError {
     /// There are too many addresses.
     #[error("{0} addresses, {MAX_ADDRESSES} are the limit; list the best ones")]
     Addresses(usize),
+    /// The metadata are too long.
+    #[error("metadata of {0} bytes, {MAX_METADATA} are the limit; tell where to find the rest")]
+    Metadata(usize),
     /// The name is too long.
     #[error("a name of {0} bytes, {MAX_NAME} are the limit; shorten it")]
     Name(usize),
@@ -77,6 +87,9 @@ pub enum ProfileError {
     /// All addresses together are too long.
     #[error("the addresses take {0} bytes, {MAX_PLACES} are the limit; list fewer")]
     Places(usize),
+    /// The ticket of the node is longer than a record can show.
+    #[error("a ticket of {0} bytes, {MAX_TICKET} are the limit; have a shorter one issued")]
+    Ticket(usize),
 }
 
 /// Bytes of a name, at most.
@@ -85,11 +98,15 @@ pub const MAX_NAME: usize = 64;
 pub const MAX_ADDRESSES: usize = 8;
 /// Bytes of all addresses of one record with their lengths, at most.
 pub const MAX_PLACES: usize = 320;
+/// Bytes of metadata, at most.
+pub const MAX_METADATA: usize = 512;
+/// Bytes of the ticket in a record, at most: one with a name of 64 bytes has 210.
+pub const MAX_TICKET: usize = 224;
 /// Bytes of a record, at most. Every packet has room for one.
-pub const MAX_RECORD: usize = FIXED + MAX_NAME + MAX_PLACES;
+pub const MAX_RECORD: usize = FIXED + MAX_NAME + MAX_PLACES + MAX_TICKET;
 
 const FORMAT: u8 = 1;
-const FIXED: usize = 1 + 1 + 32 + 8 + 8 + 4 + 8 + 16 + 1 + 1 + SIGNATURE;
+const FIXED: usize = 1 + 1 + 32 + 8 + 8 + 4 + 8 + 16 + 1 + 1 + 1 + SIGNATURE;
 
 impl Profile {
     /// That a record can hold it.
@@ -107,22 +124,22 @@ impl Profile {
             }
             () if MAX_ADDRESS < longest => Err(ProfileError::Address(longest)),
             () if MAX_PLACES < all => Err(ProfileError::Places(all)),
+            () if MAX_METADATA < self.metadata.len() => {
+                Err(ProfileError::Metadata(self.metadata.len()))
+            }
             () => Ok(()),
         }
     }
 
     fn put(&self, into: &mut BytesMut) {
-        into.put_slice(&self.metadata);
-        into.put_u8(self.name.len() as u8);
-        into.put_slice(self.name.as_bytes());
+        into.put_slice(&told_by(&self.metadata));
+        put_short(into, self.name.as_bytes());
         into.put_u8(self.addresses.len() as u8);
-        for address in &self.addresses {
-            into.put_u8(address.len() as u8);
-            into.put_slice(address);
-        }
+        self.addresses.iter().for_each(|address| put_short(into, address));
     }
 
-    fn read(rest: &mut Rest<'_>) -> Result<Self, Malformed> {
+    /// One without its metadata, and what those are told by.
+    fn read(rest: &mut Rest<'_>) -> Result<(Self, [u8; 16]), Malformed> {
         let metadata = rest.chunk()?;
         let name = rest.short_slice(MAX_NAME)?;
         let name = std::str::from_utf8(name).map_err(|_| Malformed::Unknown)?.into();
@@ -132,10 +149,25 @@ impl Profile {
         }
         let mut address = || rest.short_slice(MAX_ADDRESS).map(Bytes::copy_from_slice);
         let addresses = (0..count).map(|_| address()).collect::<Result<_, _>>()?;
-        let profile = Self { name, addresses, metadata };
+        let profile = Self { name, addresses, metadata: Bytes::new() };
         profile.check().map_err(|_| Malformed::Long)?;
-        Ok(profile)
+        Ok((profile, metadata))
     }
+}
+
+/// What metadata are told by in a record: a hash; zeros if there are none.
+pub(crate) fn told_by(metadata: &[u8]) -> [u8; 16] {
+    match metadata {
+        [] => [0; 16],
+        _ => {
+            *blake3::hash(metadata).as_bytes().first_chunk().expect("invariant: 16 is less than 32")
+        }
+    }
+}
+
+fn put_short(into: &mut BytesMut, slice: &[u8]) {
+    into.put_u8(slice.len() as u8);
+    into.put_slice(slice);
 }
 
 /// What a record says besides its profile.
@@ -148,8 +180,9 @@ pub(crate) struct Issue {
 }
 
 impl Record {
-    /// Signs one. The profile has been checked.
+    /// Signs one. The profile and the notary's ticket have been checked.
     pub(crate) fn sign(issue: Issue, profile: Profile, notary: &Notary<impl Signer>) -> Self {
+        let (node, ticket) = (notary.node(), notary.ticket());
         let Issue { session, version, state, issued } = issue;
         let mut into = BytesMut::with_capacity(FIXED + 128);
         into.put_u8(FORMAT);
@@ -157,15 +190,18 @@ impl Record {
             State::Alive => 1,
             State::Leaving => 2,
         });
-        into.put_slice(&notary.node().0);
+        into.put_slice(&node.0);
         into.put_u64(session);
         into.put_u64(version.epoch);
         into.put_u32(version.n);
         into.put_u64(issued);
         profile.put(&mut into);
+        put_short(&mut into, &ticket);
         let signature = notary.sign(Purpose::Record, &into);
         into.put_slice(&signature);
-        Self { node: notary.node(), session, version, state, issued, profile, whole: into.freeze() }
+        let (whole, Profile { name, addresses, metadata }) = (into.freeze(), profile);
+        let metadata = told_by(&metadata);
+        Self { node, session, version, state, issued, name, addresses, metadata, ticket, whole }
     }
 
     /// Reads one; nothing is verified. Memory is taken for what arrived, never for what it claims.
@@ -186,10 +222,11 @@ impl Record {
         let (node, session) = (NodeId(rest.chunk()?), rest.u64()?);
         let version = Version { epoch: rest.u64()?, n: rest.u32()? };
         let issued = rest.u64()?;
-        let profile = Profile::read(&mut rest)?;
+        let (Profile { name, addresses, .. }, metadata) = Profile::read(&mut rest)?;
+        let ticket = Bytes::copy_from_slice(rest.short_slice(MAX_TICKET)?);
         rest.end()?;
         let whole = Bytes::copy_from_slice(whole);
-        Ok(Self { node, session, version, state, issued, profile, whole })
+        Ok(Self { node, session, version, state, issued, name, addresses, metadata, ticket, whole })
     }
 
     /// Whether its subject has signed it, in this cluster.
@@ -201,7 +238,8 @@ impl Record {
 
     /// Whether both say the same, but for their age.
     pub(crate) fn says_as_much_as(&self, other: &Self) -> bool {
-        (self.session, self.state) == (other.session, other.state) && self.profile == other.profile
+        let said = |of: &Self| (of.session, of.state, of.metadata);
+        said(self) == said(other) && self.name == other.name && self.addresses == other.addresses
     }
 
     /// All of it as it travels.
@@ -240,7 +278,24 @@ pub(crate) mod tests {
         let addresses = ["tcp://10.0.0.1:7946", "udp://[fd00::1]:7946"];
         let pack = |text: &&str| crate::pack(&text.parse().unwrap()).unwrap();
         let addresses = addresses.iter().map(pack).collect();
-        Profile { name: "ant".into(), addresses, metadata: [7; 16] }
+        Profile { name: "ant".into(), addresses, metadata: vec![7; 9].into() }
+    }
+
+    /// One with a ticket.
+    struct Holder(Vec<u8>);
+
+    impl Signer for Holder {
+        fn node(&self) -> NodeId {
+            NodeId([1; 32])
+        }
+
+        fn sign(&self, purpose: Purpose, digest: &[u8; 32]) -> [u8; SIGNATURE] {
+            StandIn(self.node()).sign(purpose, digest)
+        }
+
+        fn ticket(&self) -> Bytes {
+            self.0.clone().into()
+        }
     }
 
     #[test]
@@ -277,6 +332,8 @@ pub(crate) mod tests {
         check(of(9), Err(ProfileError::Addresses(9)));
         check(of(5), Err(ProfileError::Places(325)));
         check(of(4), Ok(()));
+        let metadata = Bytes::from(vec![1; MAX_METADATA + 1]);
+        check(Profile { metadata, ..Profile::default() }, Err(ProfileError::Metadata(513)));
         let notary = Notary::new(StandIn(NodeId([1; 32])), "test");
         let crowded = Record::sign(issue(1, 1), of(9), &notary);
         assert_eq!(Record::read(crowded.whole()), Err(Malformed::Long));
@@ -285,7 +342,13 @@ pub(crate) mod tests {
             addresses: vec![vec![1; 79].into(); 4],
             ..of(0)
         };
-        assert_eq!(Record::sign(issue(1, 1), largest, &notary).whole().len(), MAX_RECORD);
+        let holder = Notary::new(Holder(vec![1; MAX_TICKET]), "test");
+        let record = Record::sign(issue(1, 1), largest, &holder);
+        assert_eq!(record.whole().len(), MAX_RECORD);
+        assert_eq!(Record::read(record.whole()), Ok(record));
+        assert_eq!((holder.check(), notary.check()), (Ok(()), Ok(())));
+        let crammed = Notary::new(Holder(vec![1; MAX_TICKET + 1]), "test");
+        assert_eq!(crammed.check(), Err(ProfileError::Ticket(225)));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Who signs, and what a signature of a member covers.
 
 use blake3::Hasher;
+use bytes::Bytes;
 use rumormill_identity::{PublicKey, Purpose, SIGNATURE, SecretKey};
 use rumormill_transport_api::NodeId;
+
+use crate::record::{MAX_TICKET, ProfileError};
 
 /// What signs for one node, verifies for all, and knows who may be a member.
 ///
@@ -27,11 +30,27 @@ pub trait Signer {
         PublicKey::of(node).is_some_and(|key| key.verifies(purpose, digest, signature))
     }
 
-    /// Whether `node` may be a member. Asked before anything of it enters a table; anybody may, unless
-    /// this is overridden.
-    fn admits(&self, _node: NodeId) -> bool {
-        true
+    /// Whether `node`, which shows `ticket`, may be a member. Asked before anything of it enters a table;
+    /// anybody may, unless this is overridden.
+    fn admits(&self, _node: NodeId, _ticket: &[u8]) -> Grant {
+        Grant::Member
     }
+
+    /// What this node shows itself; nothing, unless this is overridden.
+    fn ticket(&self) -> Bytes {
+        Bytes::new()
+    }
+}
+
+/// What a node is to those who decide about membership.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Grant {
+    /// It may be a member.
+    Member,
+    /// It may, and this name belongs to it, whoever else claims it.
+    Named(Box<str>),
+    /// It may not.
+    None,
 }
 
 impl Signer for SecretKey {
@@ -63,8 +82,12 @@ impl<S: Signer + ?Sized> Signer for Box<S> {
         (**self).verifies(node, purpose, digest, signature)
     }
 
-    fn admits(&self, node: NodeId) -> bool {
-        (**self).admits(node)
+    fn admits(&self, node: NodeId, ticket: &[u8]) -> Grant {
+        (**self).admits(node, ticket)
+    }
+
+    fn ticket(&self) -> Bytes {
+        (**self).ticket()
     }
 }
 
@@ -131,8 +154,20 @@ impl<S: Signer> Notary<S> {
         self.signer.verifies(node, purpose, &self.digest(bytes), signature)
     }
 
-    pub(crate) fn admits(&self, node: NodeId) -> bool {
-        self.signer.admits(node)
+    pub(crate) fn admits(&self, node: NodeId, ticket: &[u8]) -> Grant {
+        self.signer.admits(node, ticket)
+    }
+
+    /// That a record can hold its ticket.
+    pub(crate) fn check(&self) -> Result<(), ProfileError> {
+        match self.ticket().len() {
+            len if MAX_TICKET < len => Err(ProfileError::Ticket(len)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn ticket(&self) -> Bytes {
+        self.signer.ticket()
     }
 
     fn digest(&self, bytes: &[u8]) -> [u8; 32] {

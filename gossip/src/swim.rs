@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use rand::{Rng, RngExt};
 use rumormill_transport_api::NodeId;
 
@@ -21,6 +22,7 @@ use crate::{
     leave::Leave,
     member::Member,
     message::of_record,
+    metadata::Metadata,
     output::{Event, Input, Output, Via},
     probe::Prober,
     record::{Issue, Profile, ProfileError, Record, State, Version},
@@ -39,7 +41,10 @@ use crate::{
 pub struct Swim<S> {
     config: Config,
     notary: Notary<S>,
+    /// What this node says of itself.
+    profile: Profile,
     own: Record,
+    metadata: Metadata,
     table: Table,
     prober: Prober,
     health: Health,
@@ -107,10 +112,11 @@ impl<S: Signer> Swim<S> {
     ) -> Result<Self, ProfileError> {
         start.profile.check()?;
         let notary = Notary::new(signer, &start.cluster);
+        notary.check()?;
         let version = Version { epoch: start.epoch, n: 1 };
         let (session, issued) = (start.session, now.seconds());
         let issue = Issue { session, version, state: State::Alive, issued };
-        let own = Record::sign(issue, start.profile, &notary);
+        let own = Record::sign(issue, start.profile.clone(), &notary);
         let mut swim = Self {
             table: Table::new(&config),
             spread: Spread::new(config.members_max.saturating_mul(2).max(64)),
@@ -128,7 +134,9 @@ impl<S: Signer> Swim<S> {
             is_over: false,
             config,
             notary,
+            profile: start.profile,
             own,
+            metadata: Metadata::default(),
         };
         swim.spread_own();
         Ok(swim)
@@ -145,8 +153,11 @@ impl<S: Signer> Swim<S> {
             Input::Contact(node) if node != self.node() => self.ask(node, Via::Stream),
             Input::Contact(_) => (),
             Input::Unreachable(node) => self.prober.hurry(node),
-            Input::Changed(profile) if profile.check().is_ok() => self.change(profile, now),
-            Input::Changed(_) => (),
+            Input::Changed(profile) => self.change(profile, now),
+            Input::Described(metadata) => {
+                let profile = Profile { metadata, ..self.profile.clone() };
+                self.change(profile, now);
+            }
             Input::Leave(within) => self.begin_leave(now, within, rng),
         }
     }
@@ -168,6 +179,7 @@ impl<S: Signer> Swim<S> {
             Some(self.timers.expire),
             self.prober.next_relay(),
             self.table.next_due(),
+            self.metadata.next(),
             self.leave.as_ref().map(Leave::next),
         ];
         regular.into_iter().flatten().min()
@@ -196,6 +208,12 @@ impl<S: Signer> Swim<S> {
     /// One of them.
     pub fn member(&self, node: NodeId) -> Option<&Member> {
         self.table.get(node)
+    }
+
+    /// What a member says of itself beyond its record; `None` where that is not known yet.
+    pub fn metadata(&self, node: NodeId) -> Option<Bytes> {
+        let record = &self.table.get(node)?.record;
+        self.metadata.of(node, &record.metadata)
     }
 
     /// How many others are held to be there.
@@ -237,19 +255,21 @@ impl<S: Signer> Swim<S> {
     }
 
     fn change(&mut self, profile: Profile, now: Time) {
-        if self.own.state == State::Alive {
+        if self.own.state == State::Alive && profile.check().is_ok() {
             let name = profile.name.clone();
-            self.reissue(State::Alive, profile, now);
+            self.profile = profile;
+            self.reissue(State::Alive, now);
             self.check_name(&name, self.node());
         }
     }
 
     /// Signs a new record, which beats all before it.
-    fn reissue(&mut self, state: State, profile: Profile, now: Time) {
+    fn reissue(&mut self, state: State, now: Time) {
         let Version { epoch, n } = self.own.version;
         let version = Version { epoch, n: n.saturating_add(1) };
         let (session, issued) = (self.own.session, now.seconds());
-        self.own = Record::sign(Issue { session, version, state, issued }, profile, &self.notary);
+        let (issue, profile) = (Issue { session, version, state, issued }, self.profile.clone());
+        self.own = Record::sign(issue, profile, &self.notary);
         self.spread_own();
     }
 

@@ -17,6 +17,7 @@ use crate::{
     member::{Member, Standing},
     names::Names,
     record::{Record, State},
+    signer::Grant,
     suspicion::{Suspicion, Timing},
     time::Time,
     tombstones::Tombstones,
@@ -142,11 +143,16 @@ impl Table {
     }
 
     /// Takes a record that was screened and verified; tells who had to make room, too.
-    pub(crate) fn admit(&mut self, record: Record, now: Time) -> (Change, Option<NodeId>) {
+    pub(crate) fn admit(
+        &mut self,
+        record: Record,
+        grant: &Grant,
+        now: Time,
+    ) -> (Change, Option<NodeId>) {
         let forgotten = self.make_room(record.node, now);
         let before = self.take(record.node);
         self.tombstones.raise(record.node);
-        let mut member = Member::new(record, now);
+        let mut member = Member::new(record, grant, now);
         let was_announced = before.as_ref().is_some_and(|before| before.is_announced);
         let is_same =
             before.as_ref().is_some_and(|before| before.record.says_as_much_as(&member.record));
@@ -169,11 +175,12 @@ impl Table {
     pub(crate) fn admit_failed(
         &mut self,
         record: Record,
+        grant: &Grant,
         failure: Accusation,
         now: Time,
     ) -> Option<NodeId> {
         let forgotten = self.make_room(record.node, now);
-        let mut member = Member::new(record, now);
+        let mut member = Member::new(record, grant, now);
         member.turn(Standing::Failed, now);
         (member.failure, member.is_announced) = (Some(failure), false);
         self.put(member);
@@ -276,7 +283,7 @@ impl Table {
         if member.standing.is_here() {
             self.here += 1;
             self.digest = self.digest.wrapping_add(member.print);
-            self.names.add(&record.profile.name, record.version.epoch, record.node);
+            self.names.add(&record.name, member.rank());
         }
         if let Some(suspicion) = &member.suspicion {
             self.due.insert((suspicion.deadline(), record.node));
@@ -294,7 +301,7 @@ impl Table {
         if member.standing.is_here() {
             self.here -= 1;
             self.digest = self.digest.wrapping_sub(member.print);
-            self.names.remove(&record.profile.name, record.version.epoch, node);
+            self.names.remove(&record.name, member.rank());
         }
         if let Some(suspicion) = &member.suspicion {
             self.due.remove(&(suspicion.deadline(), node));

@@ -2,9 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rumormill_endpoint::{Admission, Config as Settings, Endpoint, Inboxes, Reach};
-use rumormill_gossip::{Config, Gossip, MemberInfo, Profile, Standing, pack};
-use rumormill_identity::SecretKey;
+use rumormill_endpoint::{
+    Admission, Config as Settings, Endpoint, Inboxes, Reach, Ticket, Tickets, seal::Cluster,
+};
+use rumormill_gossip::{Config, Event, Gossip, MemberInfo, Profile, ProfileError, Standing, pack};
+use rumormill_identity::{PublicKey, SecretKey};
 use rumormill_registry::Registry;
 use rumormill_transport_api::{Addr, Context, NodeId};
 use rumormill_transport_mem::{Link, Network};
@@ -22,6 +24,17 @@ struct Node {
 
 impl Node {
     async fn start(network: &Network, delivery: &str, number: u8, places: &[String]) -> Self {
+        let admission = Settings::new("cluster", Admission::Open);
+        Self::admitting(network, delivery, number, places, admission).await
+    }
+
+    async fn admitting(
+        network: &Network,
+        delivery: &str,
+        number: u8,
+        places: &[String],
+        settings: Settings,
+    ) -> Self {
         let registry = Registry::of([
             rumormill_transport_mem::FACTORY,
             rumormill_transport_tcp::FACTORY,
@@ -34,8 +47,8 @@ impl Node {
         context.options.insert("delivery", delivery);
         registry.configure("mem", context).expect("mem is there");
         let reach = Reach { loopback: true, local: true, ..Reach::default() };
-        let settings = Settings { reach, ..Settings::new("cluster", Admission::Open) };
-        let key = SecretKey::from_bytes(&[number; 32]);
+        let settings = Settings { reach, ..settings };
+        let key = key(number);
         let (endpoint, inboxes) =
             Endpoint::start(Arc::new(registry), key, settings).expect("good settings");
         let mut addrs = Vec::new();
@@ -56,6 +69,12 @@ impl Node {
         Self { endpoint, gossip, addrs, _bulk: bulk }
     }
 
+    async fn sees_member(&self, what: &str, is_so: impl Fn(&MemberInfo) -> bool) {
+        let is_so = |members: &Vec<MemberInfo>| members.iter().any(&is_so);
+        let seen = timeout(SOON, self.gossip.wait_for(is_so)).await;
+        assert!(seen.is_ok(), "{what} in {:?}", self.gossip.members());
+    }
+
     /// Waits until this node holds so many others to be there.
     async fn sees(&self, count: usize) {
         let here = |members: &Vec<MemberInfo>| {
@@ -66,12 +85,13 @@ impl Node {
     }
 
     async fn sees_that(&self, node: NodeId, standing: Standing) {
-        let is_so = |members: &Vec<MemberInfo>| {
-            members.iter().any(|member| member.node == node && member.standing == standing)
-        };
-        let seen = timeout(SOON, self.gossip.wait_for(is_so)).await;
-        assert!(seen.is_ok(), "{standing:?} in {:?}", self.gossip.members());
+        let is_so = |member: &MemberInfo| member.node == node && member.standing == standing;
+        self.sees_member(&format!("{standing:?}"), is_so).await;
     }
+}
+
+fn key(number: u8) -> SecretKey {
+    SecretKey::from_bytes(&[number; 32])
 }
 
 async fn cluster(
@@ -149,4 +169,79 @@ async fn who_meets_nobody_is_no_member() {
     let other = Node::start(&network, "stream", 2, &["mem://n2".into()]).await;
     assert!(node.gossip.join(&"mem://nobody".parse().expect("an address")).await.is_err());
     assert!(node.gossip.members().is_empty() && other.gossip.members().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_reach_all_members_and_those_who_join_later() {
+    let network = Network::new(7);
+    network.set_default_link(Link { loss: 0.1, ..Link::default() });
+    let place = |number: u8| vec![format!("mem://n{number}")];
+    let mut nodes = cluster(&network, "datagram", place, 6).await;
+    let one = nodes[3].endpoint.node();
+    let says = |metadata: &'static str| {
+        move |member: &MemberInfo| {
+            member.node == one && member.metadata.as_deref() == Some(metadata.as_bytes())
+        }
+    };
+    for metadata in ["role=writer", "role=reader", ""] {
+        nodes[3].gossip.set_metadata(metadata).await.expect("short enough");
+        for node in nodes.iter().filter(|node| node.endpoint.node() != one) {
+            node.sees_member(metadata, says(metadata)).await;
+        }
+    }
+    nodes[3].gossip.set_metadata("again").await.expect("short enough");
+    let late = Node::start(&network, "datagram", 9, &place(9)).await;
+    late.gossip.join(&nodes[0].addrs[0]).await.expect("somebody is there");
+    nodes.push(late);
+    nodes[6].sees_member("again", says("again")).await;
+    let long = nodes[0].gossip.set_metadata(vec![0; 513]).await;
+    assert_eq!(long, Err(ProfileError::Metadata(513)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_belongs_to_the_holder_of_its_ticket() {
+    let (network, issuer) = (Network::new(7), key(99));
+    let admission = |issuers: &[&SecretKey]| {
+        let issuers = issuers.iter().map(|issuer| PublicKey::of(issuer.node()).expect("a key"));
+        Admission::Tickets(Tickets::by(issuers).into())
+    };
+    let start = async |number: u8, name: &str, signer: &SecretKey| {
+        let node = key(number).node();
+        let ticket = Ticket { node, name: name.into(), not_after: u64::MAX, serial: 1 };
+        let ticket = ticket.sign(&Cluster::named("cluster"), signer);
+        // Whoever has a ticket by another issuer admits its like.
+        let settings = Settings::new("cluster", admission(&[&issuer, signer]));
+        let place = [format!("mem://n{number}")];
+        Node::admitting(&network, "stream", number, &place, Settings { ticket, ..settings }).await
+    };
+    // The older one claims a name that its ticket does not give it.
+    let nodes = [
+        start(1, "boss", &issuer).await,
+        start(2, "x", &issuer).await,
+        start(3, "y", &issuer).await,
+    ];
+    let named = |name: &str| Profile { name: name.into(), ..Profile::default() };
+    let mut events = nodes[2].gossip.events();
+    nodes[1].gossip.join(&nodes[0].addrs[0]).await.expect("somebody is there");
+    nodes[2].gossip.join(&nodes[0].addrs[0]).await.expect("somebody is there");
+    for node in &nodes {
+        node.sees(2).await;
+    }
+    nodes[1].gossip.change(named("boss")).await.expect("a good name");
+    nodes[0].gossip.change(named("boss")).await.expect("a good name");
+    let conflict = timeout(SOON, async {
+        loop {
+            if let Event::NameConflict { holder, rival, .. } = events.recv().await.expect("events")
+            {
+                return (holder, rival);
+            }
+        }
+    });
+    let (boss, thief) = (nodes[0].endpoint.node(), nodes[1].endpoint.node());
+    assert_eq!(conflict.await.expect("a conflict"), (boss, thief));
+
+    // One whom a stranger has issued a ticket meets a member that admits it, and gets no further.
+    let forged = start(4, "forged", &key(98)).await;
+    assert!(forged.gossip.join(&nodes[0].addrs[0]).await.is_err());
+    assert!(nodes.iter().all(|node| node.gossip.members().len() == 2));
 }

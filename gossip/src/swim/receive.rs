@@ -9,8 +9,8 @@ use rumormill_transport_api::NodeId;
 use crate::{
     exchange,
     member::Standing,
-    message::{Ask, Body, Message},
-    output::Via,
+    message::{Ask, Body, Message, begin},
+    output::{Event, Via},
     probe::Answered,
     record::Version,
     signer::Signer,
@@ -36,8 +36,8 @@ impl<S: Signer> Swim<S> {
         };
         self.is_misjudged = false;
         match &body {
-            Body::State { .. } => self.take_state(updates, now, rng),
-            _ => self.take_updates(updates, now, rng),
+            Body::State { .. } => self.take_state(from, updates, now, rng),
+            _ => self.take_updates(from, updates, now, rng),
         }
         if self.is_over {
             return;
@@ -58,6 +58,8 @@ impl<S: Signer> Swim<S> {
             Body::FarewellHeard { version } => self.farewell_heard(now, from, version),
             Body::Ask(ask) => self.answer(now, from, &ask),
             Body::State { want } => self.tell(now, from, &want),
+            Body::Fetch { about, hash } => self.describe(now, from, about, &hash),
+            Body::Metadata { about, bytes } => self.take_metadata(about, bytes),
             Body::Gossip => (),
         }
     }
@@ -126,6 +128,27 @@ impl<S: Signer> Swim<S> {
         if self.may_serve(now) {
             let pages = exchange::answer(self.view(), ask);
             self.serve(from, pages);
+        }
+    }
+
+    /// Passes metadata on, if they are those that are asked for.
+    fn describe(&mut self, now: Time, to: NodeId, about: NodeId, hash: &[u8; 16]) {
+        let bytes = match about == self.node() {
+            true => Some(self.profile.metadata.clone()).filter(|_| self.own.metadata == *hash),
+            false => self.metadata.of(about, hash),
+        };
+        if let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty())
+            && self.may_serve(now)
+        {
+            self.served.1 += 1;
+            self.push(to, Via::Packet, begin(&Body::Metadata { about, bytes }).freeze());
+        }
+    }
+
+    fn take_metadata(&mut self, about: NodeId, bytes: Bytes) {
+        match self.metadata.take(about, bytes) {
+            true => self.event(Event::Described(about)),
+            false => self.counters.unwanted += 1,
         }
     }
 

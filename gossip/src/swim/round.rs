@@ -7,7 +7,8 @@ use rumormill_transport_api::NodeId;
 
 use crate::{
     leave::Leave,
-    message::Body,
+    message::{Body, begin},
+    metadata::Question,
     output::{Output, Via},
     record::State,
     signer::Signer,
@@ -36,6 +37,7 @@ impl<S: Signer> Swim<S> {
         }
         self.gossip_on(now, rng);
         self.exchange_on(now, rng);
+        self.fetch_on(now, rng);
         self.leave_on(now);
         self.tidy_up(now);
     }
@@ -120,6 +122,21 @@ impl<S: Signer> Swim<S> {
         }
     }
 
+    fn fetch_on(&mut self, now: Time, rng: &mut impl Rng) {
+        let again = self.config.probe_interval.max(SHORTEST);
+        while let Some(question) = self.metadata.overdue(now, again) {
+            let Question { about, hash, whom } = question;
+            let anybody = || self.prober.some(1, about, rng).first().copied();
+            match whom.filter(|whom| self.is_here(*whom)).or_else(anybody) {
+                _ if !self.is_here(about) => self.metadata.stop(about),
+                Some(whom) => {
+                    self.push(whom, Via::Packet, begin(&Body::Fetch { about, hash }).freeze())
+                }
+                None => (),
+            }
+        }
+    }
+
     fn any_failed(&self, rng: &mut impl Rng) -> Option<NodeId> {
         let failed = self.table.failed();
         failed.iter().nth(rng.random_range(0..failed.len().max(1))).copied()
@@ -130,8 +147,7 @@ impl<S: Signer> Swim<S> {
         if self.leave.is_some() {
             return;
         }
-        let profile = self.own.profile.clone();
-        self.reissue(State::Leaving, profile, now);
+        self.reissue(State::Leaving, now);
         let asked = self.prober.some(self.config.leave_asked, self.node(), rng);
         self.leave = Some(Leave::new(asked, self.table.here(), now, within));
         self.leave_on(now);
@@ -162,8 +178,7 @@ impl<S: Signer> Swim<S> {
             self.timers.resign = now + self.config.resign_interval;
             // A leaving record stays as it is: others are asked to confirm its version.
             if self.own.state == State::Alive {
-                let profile = self.own.profile.clone();
-                self.reissue(State::Alive, profile, now);
+                self.reissue(State::Alive, now);
             }
         }
         if self.timers.expire <= now {

@@ -17,6 +17,8 @@ use crate::{
 
 /// What sealing adds to a message that travels alone: docs/wire.md, "sealed frames".
 const SEAL: usize = 51 + 13 + 64;
+/// Bytes of the shortest packet that is of any use.
+const SHORTEST: usize = 960;
 
 impl<S: Signer> Swim<S> {
     /// A message that has room for updates, and takes them along.
@@ -54,7 +56,7 @@ impl<S: Signer> Swim<S> {
     }
 
     fn room(&self) -> usize {
-        self.config.packet.saturating_sub(SEAL)
+        self.config.packet.max(SHORTEST) - SEAL
     }
 
     /// Updates for some random members, and for those that failed a short while ago.

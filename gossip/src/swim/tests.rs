@@ -9,8 +9,8 @@ use crate::{
     accusation::{Accusation, Verdict},
     member::Standing,
     message::{Body, Message, Update, begin, of_accusation},
-    record::tests::record,
-    signer::StandIn,
+    record::tests::{issue, record},
+    signer::{Grant, StandIn},
 };
 
 /// A core, who it has heard of, and the time.
@@ -369,8 +369,8 @@ impl Signer for But {
         self.0.verifies(node, purpose, digest, signature)
     }
 
-    fn admits(&self, node: NodeId) -> bool {
-        node != self.1
+    fn admits(&self, node: NodeId, _: &[u8]) -> Grant {
+        if node == self.1 { Grant::None } else { Grant::Member }
     }
 }
 
@@ -385,6 +385,34 @@ fn who_may_not_be_a_member_is_none_whoever_says_so() {
     swim.handle(now, Input::Received { from: node(1), bytes: bytes.freeze() }, &mut rng);
     assert!(swim.members().map(|member| member.record().node).eq([node(1), node(3)]));
     assert_eq!(swim.counters().denied, 1);
+}
+
+#[test]
+fn metadata_are_passed_on_by_whoever_has_them_and_forced_on_nobody() {
+    let mut bench = Bench::new(2, Config::lan());
+    let profile = Profile { metadata: "blue".into(), ..Profile::default() };
+    let told = Record::sign(issue(1, 2), profile, &notary(2));
+    let (about, hash) = (node(2), told.metadata);
+    bench.hear(1, &[of_record(&told)]);
+    bench.pass(Duration::from_millis(1));
+    let fetch = begin(&Body::Fetch { about, hash }).freeze();
+    let asked = |output: &Output| matches!(output, Output::Send { to, bytes, .. } if *to == node(1) && *bytes == fetch);
+    assert!(bench.outputs().iter().any(asked), "the one who told is asked");
+
+    bench.receive(1, &Body::Metadata { about, bytes: "red".into() }, &[]);
+    assert_eq!((bench.swim.metadata(about), bench.swim.counters().unwanted), (None, 1));
+    bench.receive(1, &Body::Metadata { about, bytes: "blue".into() }, &[]);
+    assert_eq!(bench.swim.metadata(about), Some("blue".into()));
+    assert!(bench.outputs().contains(&Output::Event(Event::Described(about))));
+
+    bench.receive(1, &Body::Fetch { about, hash }, &[]);
+    let answer = begin(&Body::Metadata { about, bytes: "blue".into() }).freeze();
+    let outputs = bench.outputs();
+    let is_answer =
+        |output: &Output| matches!(output, Output::Send { bytes, .. } if *bytes == answer);
+    assert!(outputs.iter().any(is_answer), "{outputs:?}");
+    bench.receive(1, &Body::Fetch { about, hash: [9; 16] }, &[]);
+    assert!(!bench.outputs().iter().any(is_answer), "those of another record");
 }
 
 /// Settings that nobody wants, all of a kind.

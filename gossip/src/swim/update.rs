@@ -7,13 +7,15 @@ use rumormill_transport_api::NodeId;
 
 use crate::{
     accusation::{Accusation, Claim, Verdict, brief},
+    member::Member,
     message::{Update, of_accusation, of_record},
+    names::{Rank, Right},
     output::{Event, Output},
     record::{Record, State},
-    signer::Signer,
+    signer::{Grant, Signer},
     suspicion::Timing,
     swim::Swim,
-    table::{Change, Refusal},
+    table::Change,
     time::Time,
 };
 
@@ -21,7 +23,13 @@ use crate::{
 /// known to all but the teller's own partition, which exchanges mend.
 const FRESH: u64 = 60;
 
-/// How news reach this node.
+/// By whom news reach this node, and how.
+#[derive(Clone, Copy, Debug)]
+struct Teller {
+    node: NodeId,
+    source: Source,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     /// With what is being spread now.
@@ -32,11 +40,17 @@ enum Source {
 
 impl<S: Signer> Swim<S> {
     /// What is behind a forged one is not looked at: nobody passes on what he has not verified.
-    pub(super) fn take_updates(&mut self, updates: Vec<Update>, now: Time, rng: &mut impl Rng) {
-        let forged = self.counters.forged;
+    pub(super) fn take_updates(
+        &mut self,
+        node: NodeId,
+        updates: Vec<Update>,
+        now: Time,
+        rng: &mut impl Rng,
+    ) {
+        let (teller, forged) = (Teller { node, source: Source::Spread }, self.counters.forged);
         for update in updates {
             match update {
-                Update::Record(record) => self.take_record(record, Source::Spread, now, rng),
+                Update::Record(record) => self.take_record(record, teller, now, rng),
                 Update::Claim(claim) => self.take_claim(&claim, Source::Spread, now),
             }
             if self.is_over || self.counters.forged != forged {
@@ -46,8 +60,14 @@ impl<S: Signer> Swim<S> {
     }
 
     /// A page of what another node knows: a claim right behind a record belongs to it.
-    pub(super) fn take_state(&mut self, updates: Vec<Update>, now: Time, rng: &mut impl Rng) {
-        let forged = self.counters.forged;
+    pub(super) fn take_state(
+        &mut self,
+        node: NodeId,
+        updates: Vec<Update>,
+        now: Time,
+        rng: &mut impl Rng,
+    ) {
+        let (teller, forged) = (Teller { node, source: Source::State }, self.counters.forged);
         let mut updates = updates.into_iter().peekable();
         while let Some(update) = updates.next() {
             match (update, updates.peek()) {
@@ -57,7 +77,7 @@ impl<S: Signer> Swim<S> {
                     self.note_failed(record, &claim.clone(), now);
                     updates.next();
                 }
-                (Update::Record(record), _) => self.take_record(record, Source::State, now, rng),
+                (Update::Record(record), _) => self.take_record(record, teller, now, rng),
                 (Update::Claim(claim), _) => self.take_claim(&claim, Source::State, now),
             }
             if self.is_over || self.counters.forged != forged {
@@ -70,25 +90,24 @@ impl<S: Signer> Swim<S> {
         node != self.node() && self.table.get(node).is_none()
     }
 
-    fn take_record(&mut self, record: Record, source: Source, now: Time, rng: &mut impl Rng) {
+    fn take_record(&mut self, record: Record, teller: Teller, now: Time, rng: &mut impl Rng) {
         if record.node == self.node() {
             return self.take_own(&record);
         }
-        if self.refuses(&record, now) {
-            return;
-        }
+        let Some(grant) = self.admission(&record, now) else { return };
         let was_here = self.is_here(record.node);
-        let (node, name) = (record.node, record.profile.name.clone());
+        let (node, name, metadata) = (record.node, record.name.clone(), record.metadata);
         self.spread.forget(node);
-        if source == Source::Spread || now.seconds().abs_diff(record.issued) <= FRESH {
+        if teller.source == Source::Spread || now.seconds().abs_diff(record.issued) <= FRESH {
             self.spread.record(node, of_record(&record));
         }
-        let (session, addresses) = (record.session, record.profile.addresses.clone());
+        let (session, addresses) = (record.session, record.addresses.clone());
         let is_alive = record.state == State::Alive;
-        let (change, forgotten) = self.table.admit(record, now);
+        let (change, forgotten) = self.table.admit(record, &grant, now);
         self.forget(forgotten);
         if is_alive {
             self.outputs.push_back(Output::Learn { node, session, addresses });
+            self.metadata.heard_of(node, metadata, teller.node, now);
         }
         match (was_here, is_alive) {
             (false, true) => self.prober.add(node, rng),
@@ -101,17 +120,22 @@ impl<S: Signer> Swim<S> {
         }
     }
 
-    /// Whether a record changes nothing, the cheapest reasons first.
-    fn refuses(&mut self, record: &Record, now: Time) -> bool {
-        match self.table.screen(record, now) {
-            Err(Refusal::Stale) => self.counters.stale += 1,
-            Err(Refusal::Undated) => self.counters.undated += 1,
-            Err(Refusal::Full) => self.counters.full += 1,
-            Ok(()) if !self.notary.admits(record.node) => self.counters.denied += 1,
-            Ok(()) if !record.is_genuine(&self.notary) => self.counters.forged += 1,
-            Ok(()) => return false,
+    /// What the subject of a record is, if the record changes anything; the cheapest reasons against it
+    /// come first.
+    fn admission(&mut self, record: &Record, now: Time) -> Option<Grant> {
+        let grant = match self.table.screen(record, now) {
+            Ok(()) => self.notary.admits(record.node, &record.ticket),
+            Err(refusal) => {
+                self.counters.refuse(refusal);
+                return None;
+            }
+        };
+        match grant {
+            Grant::None => self.counters.denied += 1,
+            _ if !record.is_genuine(&self.notary) => self.counters.forged += 1,
+            grant => return Some(grant),
         }
-        true
+        None
     }
 
     fn report(&mut self, node: NodeId, change: Change) {
@@ -128,18 +152,22 @@ impl<S: Signer> Swim<S> {
 
     /// Tells of another one who goes by the name of `node`, which may be this node itself.
     pub(super) fn check_name(&mut self, name: &str, node: NodeId) {
-        let is_own = &*self.own.profile.name == name && !name.is_empty() && node != self.node();
+        let is_own = &*self.own.name == name && !name.is_empty() && node != self.node();
         let own = is_own.then_some(self.node());
         let Some(other) = own.or_else(|| self.table.names().rival(name, node)) else { return };
-        let epoch = |of: NodeId| match self.table.get(of) {
-            Some(member) => (member.record.version.epoch, of),
-            None => (self.own.version.epoch, of),
-        };
-        let (holder, rival) = match epoch(other) < epoch(node) {
+        let rank = |of: NodeId| self.table.get(of).map_or_else(|| self.rank(), Member::rank);
+        let (holder, rival) = match rank(other) < rank(node) {
             true => (other, node),
             false => (node, other),
         };
         self.event(Event::NameConflict { name: name.into(), holder, rival });
+    }
+
+    /// What this node's claim to its name is worth.
+    fn rank(&self) -> Rank {
+        let Record { name, node, version, ticket, .. } = &self.own;
+        let right = Right::to(name, &self.notary.admits(*node, ticket));
+        Rank { right, epoch: version.epoch, node: *node }
     }
 
     /// A record that this node is said to have signed. One of an earlier start is no news.
@@ -160,21 +188,17 @@ impl<S: Signer> Swim<S> {
     fn note_failed(&mut self, record: Record, claim: &Claim, now: Time) {
         let accusers = self.accusers(claim);
         let is_known = !accusers.is_empty();
-        if claim.verdict != Verdict::Failed
-            || claim.version != record.version
-            || record.state != State::Alive
-            || self.refuses(&record, now)
-        {
-            return;
-        }
+        let is_it = claim.verdict == Verdict::Failed
+            && claim.version == record.version
+            && record.state == State::Alive;
+        let Some(grant) = is_it.then(|| self.admission(&record, now)).flatten() else { return };
         let is_genuine = |by: &NodeId| claim.between(record.node, *by).is_genuine(&self.notary);
         match accusers.into_iter().find(is_genuine) {
             Some(by) => {
                 let failure = claim.between(record.node, by);
-                let Record { node, session, profile, .. } = record.clone();
-                let forgotten = self.table.admit_failed(record, failure, now);
+                let Record { node, session, addresses, .. } = record.clone();
+                let forgotten = self.table.admit_failed(record, &grant, failure, now);
                 self.forget(forgotten);
-                let addresses = profile.addresses;
                 self.outputs.push_back(Output::Learn { node, session, addresses });
             }
             None if is_known => self.counters.forged += 1,
@@ -237,8 +261,7 @@ impl<S: Signer> Swim<S> {
         if self.config.lifeguard.probe {
             self.health.suspected();
         }
-        let profile = self.own.profile.clone();
-        self.reissue(State::Alive, profile, now);
+        self.reissue(State::Alive, now);
     }
 
     fn believe(&mut self, accusation: Accusation, source: Source, now: Time) {
@@ -276,6 +299,7 @@ impl<S: Signer> Swim<S> {
         for node in nodes {
             self.spread.forget(node);
             self.heard.remove(&node);
+            self.metadata.forget(node);
             self.outputs.push_back(Output::Forget(node));
         }
     }

@@ -34,7 +34,7 @@ fn leaving(about: u8, epoch: u64, n: u32) -> Record {
 /// What a record changes, by the rules that the core follows.
 fn offer(table: &mut Table, record: Record) -> Result<Change, Refusal> {
     table.screen(&record, NOW)?;
-    Ok(table.admit(record, NOW).0)
+    Ok(table.admit(record, &Grant::Member, NOW).0)
 }
 
 fn accuse(table: &mut Table, accusation: Accusation) -> bool {
@@ -139,14 +139,15 @@ fn the_gone_make_room_and_the_present_do_not() {
     assert_eq!(offer(&mut table, record(3, 1, 5)), Err(Refusal::Full));
     assert_eq!(offer(&mut table, record(2, 1, 6)), Ok(Change::Noted));
     accuse(&mut table, accusation(Verdict::Failed, 1, 5, 2));
-    assert_eq!(table.admit(record(3, 1, 5), NOW), (Change::Joined, Some(node(1))));
+    assert_eq!(table.admit(record(3, 1, 5), &Grant::Member, NOW), (Change::Joined, Some(node(1))));
     assert_eq!(offer(&mut table, record(4, 1, 5)), Err(Refusal::Full));
 }
 
 #[test]
 fn those_who_failed_before_are_known_silently() {
     let mut table = table();
-    table.admit_failed(record(1, 1, 5), accusation(Verdict::Failed, 1, 5, 2), NOW);
+    let failure = accusation(Verdict::Failed, 1, 5, 2);
+    table.admit_failed(record(1, 1, 5), &Grant::Member, failure, NOW);
     assert_eq!((table.here(), table.failed().len()), (0, 1));
     assert_eq!(offer(&mut table, record(1, 1, 6)), Ok(Change::Joined));
     assert_eq!(offer(&mut table, leaving(2, 1, 6)), Ok(Change::Noted));
@@ -179,7 +180,7 @@ fn a_brief_id_means_all_that_look_like_it() {
     for twin in twins {
         let notary = Notary::new(StandIn(twin), "test");
         let issue = crate::record::tests::issue(1, 1);
-        table.admit(Record::sign(issue, Profile::default(), &notary), NOW);
+        table.admit(Record::sign(issue, Profile::default(), &notary), &Grant::Member, NOW);
     }
     assert!(table.called([7; 8]).eq(twins));
     assert_eq!(table.called([8; 8]).count(), 0);

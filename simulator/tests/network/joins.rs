@@ -88,7 +88,7 @@ fn what_a_member_says_of_itself_reaches_all() {
     for seed in 0..20 {
         let mut net = Net::settled(seed, 12, Config::lan());
         net.loss = 0.1;
-        let profile = Profile { name: "new".into(), metadata: [9; 16], ..Profile::default() };
+        let profile = Profile { name: "new".into(), metadata: "new".into(), ..Profile::default() };
         net.input(4, Input::Changed(profile));
         let is_known = |net: &Net| {
             let others = net.hosts.iter().filter(|host| host.swim.node() != id(4));

@@ -31,7 +31,9 @@ impl Watch {
             Event::Returned(node) => (node, &[Some(Failed), Some(Left)], Alive),
             Event::Updated(node) => (node, &[Some(Alive)], Alive),
             Event::Left(node) => (node, &[Some(Alive), Some(Suspected), Some(Failed)], Left),
-            Event::NameConflict { .. } | Event::IdentityConflict { .. } => return,
+            Event::Described(_) | Event::NameConflict { .. } | Event::IdentityConflict { .. } => {
+                return;
+            }
         };
         assert_ne!(*node, swim.node(), "{event:?} about itself");
         let known = self.reported.get(node).copied();
