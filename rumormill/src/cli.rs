@@ -1,6 +1,8 @@
 //! The command line: data on standard output, messages on standard error, exit codes 0, 1 and 2.
 
 mod bench;
+#[cfg(feature = "node")]
+mod config;
 #[cfg(feature = "identity")]
 mod id;
 #[cfg(feature = "identity")]
@@ -62,6 +64,9 @@ struct Cli {
 enum Command {
     /// Measure how many messages a second a `serve` echoes, and how long a round trip takes
     Bench(bench::Args),
+    /// Check, explain and print configurations of nodes
+    #[cfg(feature = "node")]
+    Config(config::Args),
     /// Print the node id of a key
     #[cfg(feature = "identity")]
     Id(id::Args),
@@ -104,6 +109,8 @@ impl Command {
     async fn run(self) -> Result<ExitCode> {
         match self {
             Self::Bench(args) => bench::run(args).await,
+            #[cfg(feature = "node")]
+            Self::Config(args) => config::run(args),
             #[cfg(feature = "identity")]
             Self::Id(args) => id::run(&args),
             #[cfg(feature = "identity")]

@@ -132,6 +132,8 @@
 //! # fn main() {}
 //! ```
 
+#[cfg(feature = "node")]
+pub mod config;
 mod transports;
 
 /// Signed messages between nodes: what stands above the transports and is the same for all of them.

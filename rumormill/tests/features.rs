@@ -25,7 +25,7 @@ fn every_feature_is_a_transport_of_this_table() {
     let (_, features) = manifest.split_once("[features]\n").unwrap();
     let (features, _) = features.split_once("\n[").unwrap();
     let names = features.lines().filter_map(|line| Some(line.split_once(" = ")?.0));
-    let names = names.filter(|name| !["default", "cli", "endpoint", "identity"].contains(name));
+    let names = names.filter(|name| !LAYERS.contains(name));
     assert!(names.eq(TRANSPORTS.iter().map(|(name, _)| *name)));
 }
 
@@ -38,3 +38,6 @@ const TRANSPORTS: &[(&str, bool)] = &[
     ("udp", cfg!(feature = "udp")),
     ("unix", cfg!(feature = "unix")),
 ];
+
+/// Every other feature of this crate.
+const LAYERS: &[&str] = &["default", "cli", "endpoint", "gossip", "identity", "node"];

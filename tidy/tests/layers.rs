@@ -109,6 +109,7 @@ const ADDED: &[&str] = &[
     "serde_json",
     "strsim",
     "tokio-rustls",
+    "toml",
 ];
 
 /// What only tests may use: a new row needs such a sentence, too.

@@ -14,6 +14,16 @@ mod bench;
     feature = "udp"
 ))]
 mod cluster;
+#[cfg(all(
+    feature = "node",
+    feature = "quic",
+    feature = "tls",
+    feature = "udp",
+    feature = "unix",
+    feature = "mem",
+    unix
+))]
+mod config;
 #[cfg(feature = "identity")]
 mod keys;
 #[cfg(all(feature = "tcp", feature = "udp"))]

@@ -1,0 +1,97 @@
+//! What a changed configuration means to a node that runs.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Config,
+    draft::Draft,
+    key::{self, Reload},
+    value::Value,
+};
+
+/// What is different between two configurations, by what a running node can do about it.
+///
+/// A reload is a transaction: either all of it is live ([`into_live`](Self::into_live)), or nothing is changed. Files that
+/// a configuration names are read at each reload, whether or not their names have changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// What takes effect while the node runs.
+    pub live: Vec<Difference>,
+    /// What takes effect when it is started again.
+    pub restart: Vec<Difference>,
+}
+
+/// A key whose value is another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The key.
+    pub key: Box<str>,
+    /// Its value before; `None` if it had none.
+    pub from: Option<Value>,
+    /// Its value now; `None` if it has none.
+    pub to: Option<Value>,
+}
+
+/// A running node cannot do what was asked. It does nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nothing was changed: {} can change only with a restart", .keys.join(", "))]
+pub struct NeedsRestart {
+    /// The keys because of which.
+    pub keys: Vec<Box<str>>,
+}
+
+impl Change {
+    /// What is different in `new`.
+    pub fn between(old: &Config, new: &Config) -> Self {
+        let (mut before, mut after) = (Draft::of(old.clone()), Draft::of(new.clone()));
+        let mut change = Self::default();
+        for key in key::all() {
+            let (from, to) = (key.slot.show(&mut before), key.slot.show(&mut after));
+            if from == to {
+                continue;
+            }
+            let difference = Difference { key: key.path.into(), from, to };
+            match key.reload {
+                Reload::Live => change.live.push(difference),
+                Reload::Restart => change.restart.push(difference),
+            }
+        }
+        change.restart.extend(of_transports(old, new));
+        change
+    }
+
+    /// Whether nothing is different.
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty() && self.restart.is_empty()
+    }
+
+    /// What to do about it while the node runs: all, or nothing.
+    ///
+    /// # Errors
+    /// [`NeedsRestart`] if anything is different that a running node cannot change.
+    pub fn into_live(self) -> Result<Vec<Difference>, NeedsRestart> {
+        match self.restart.is_empty() {
+            true => Ok(self.live),
+            false => {
+                Err(NeedsRestart { keys: self.restart.into_iter().map(|it| it.key).collect() })
+            }
+        }
+    }
+}
+
+/// Transports are built once.
+fn of_transports(old: &Config, new: &Config) -> Vec<Difference> {
+    let value = |config: &Config, scheme: &str, name: &str| {
+        config.transports.get(scheme).and_then(|options| options.get(name)).map(Value::text)
+    };
+    let all = [old, new].into_iter().flat_map(|config| &config.transports);
+    let names =
+        all.flat_map(|(scheme, options)| options.iter().map(move |(name, _)| (scheme, name)));
+    let names: BTreeSet<_> = names.collect();
+    let differences = names.into_iter().map(|(scheme, name)| Difference {
+        key: key::option_path(scheme, name).into(),
+        from: value(old, scheme, name),
+        to: value(new, scheme, name),
+    });
+    differences.filter(|difference| difference.from != difference.to).collect()
+}
