@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-/// How membership behaves. All nodes of a cluster should have the same values.
+use crate::rumor::MAX_RUMOR;
+
+/// How membership and rumors behave. All nodes of a cluster should have the same values.
 ///
 /// The presets have the values of memberlist (`config.go`); `local` alone differs, in
 /// [`retransmit_mult`](Self::retransmit_mult), where memberlist's 2 converges slowly.
@@ -58,6 +60,54 @@ pub struct Config {
     pub resign_interval: Duration,
     /// How many members a leaving one asks to confirm, at most.
     pub leave_asked: usize,
+    /// How rumors are spread.
+    pub rumors: Dissemination,
+}
+
+/// How rumors are spread, and how many. All nodes of a cluster should have the same values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dissemination {
+    /// Bytes of a rumor that is pushed with the news of members, at most, if a packet has room for it; of
+    /// a longer one the id is pushed, and whoever lacks it pulls it.
+    pub small: usize,
+    /// Bytes of a rumor of this node, at most, up to [`MAX_RUMOR`](crate::MAX_RUMOR). Less than that
+    /// where nodes have but ways that carry less: over UDP alone it is about 65,000.
+    pub longest: usize,
+    /// Rumors that a node may broadcast in a second; others let through twice as many of one origin,
+    /// and drop more, counted, until repair brings them.
+    pub per_second: usize,
+    /// Rumors that it may broadcast at once after a silence. No more than 1,024 of one origin are
+    /// kept apart, so whoever is further behind has a gap.
+    pub burst: usize,
+    /// Bytes that it may broadcast in a second, and at once after a silence, but one rumor in any case.
+    pub bytes_per_second: usize,
+    /// How long a rumor is kept for those who have not heard it.
+    pub kept: Duration,
+    /// Bytes of rumors that are kept, with what keeping them takes, at most; of more, the oldest go,
+    /// counted.
+    pub kept_bytes: usize,
+    /// How often a node tells a random other what it has heard, while it keeps anything, so that what
+    /// was lost is found; `None` for never.
+    pub repair_interval: Option<Duration>,
+    /// How long a node that was asked for a rumor may take until another one is.
+    pub pull_timeout: Duration,
+}
+
+impl Default for Dissemination {
+    /// For nodes of one data centre.
+    fn default() -> Self {
+        Self {
+            small: 512,
+            longest: MAX_RUMOR,
+            per_second: 100,
+            burst: 200,
+            bytes_per_second: 1 << 20,
+            kept: Duration::from_secs(120),
+            kept_bytes: 16 << 20,
+            repair_interval: Some(Duration::from_secs(1)),
+            pull_timeout: Duration::from_secs(2),
+        }
+    }
 }
 
 /// Which parts of Lifeguard (arXiv 1707.00788) are on, and one of our own. All are, but in experiments.
@@ -108,6 +158,7 @@ impl Config {
             record_age_max: Duration::from_secs(24 * 3600),
             resign_interval: Duration::from_secs(6 * 3600),
             leave_asked: 16,
+            rumors: Dissemination::default(),
         }
     }
 
@@ -122,6 +173,11 @@ impl Config {
             gossip_fanout: 4,
             gossip_to_failed: Duration::from_secs(60),
             exchange_interval: Some(Duration::from_secs(60)),
+            rumors: Dissemination {
+                repair_interval: Some(Duration::from_secs(2)),
+                pull_timeout: Duration::from_secs(5),
+                ..Dissemination::default()
+            },
             ..Self::lan()
         }
     }
@@ -136,6 +192,11 @@ impl Config {
             gossip_interval: Some(Duration::from_millis(100)),
             gossip_to_failed: Duration::from_secs(15),
             exchange_interval: Some(Duration::from_secs(15)),
+            rumors: Dissemination {
+                repair_interval: Some(Duration::from_millis(500)),
+                pull_timeout: Duration::from_secs(1),
+                ..Dissemination::default()
+            },
             ..Self::lan()
         }
     }

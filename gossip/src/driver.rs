@@ -1,5 +1,8 @@
 //! Membership in motion: what drives the core by an endpoint and a clock.
 
+mod hearing;
+mod rumors;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -20,9 +23,16 @@ use tokio::{
 };
 
 use crate::{
-    Config, Event, Grant, Input, LeaveReport, MAX_METADATA, Member, Output, Profile, ProfileError,
-    Signer, Standing, Start, Swim, Time, Via, unpack,
+    Config, Counters, Event, Grant, Input, LeaveReport, MAX_METADATA, Member, Output, Profile,
+    ProfileError, Signer, Standing, Start, Swim, Time, Via,
+    driver::{
+        hearing::{Hall, Teller},
+        rumors::Saying,
+    },
+    unpack,
 };
+
+pub use hearing::{Heard, Rumors};
 
 /// The membership of a node in its cluster, driven by an endpoint.
 ///
@@ -33,6 +43,8 @@ pub struct Gossip {
     commands: mpsc::Sender<Command>,
     members: watch::Receiver<Vec<MemberInfo>>,
     events: broadcast::Sender<Event>,
+    rumors: Arc<Hall>,
+    counters: watch::Receiver<Counters>,
     unsent: Arc<AtomicU64>,
     driving: Mutex<Option<JoinHandle<()>>>,
 }
@@ -65,6 +77,7 @@ pub enum JoinError {
 
 #[derive(Debug)]
 enum Command {
+    Broadcast(Saying),
     Contact(NodeId),
     Change(Profile),
     Describe(Bytes),
@@ -123,6 +136,8 @@ impl Gossip {
         let (commands, commanded) = mpsc::channel(COMMANDS);
         let (shown, members) = watch::channel(Vec::new());
         let (events, unsent) = (broadcast::Sender::new(EVENTS), Arc::default());
+        let (rumors, (counted, counters)) =
+            (Arc::<Hall>::default(), watch::channel(swim.counters()));
         let hints = endpoint.events();
         let driver = Driver {
             endpoint: endpoint.clone(),
@@ -130,12 +145,14 @@ impl Gossip {
             swim,
             shown,
             events: events.clone(),
+            rumors: Teller(Arc::clone(&rumors)),
+            counted,
             unsent: Arc::clone(&unsent),
             leaving: None,
         };
         let driving = tokio::spawn(driver.drive(inboxes, commanded, hints, rng));
         let driving = Mutex::new(Some(driving));
-        Ok(Self { endpoint, commands, members, events, unsent, driving })
+        Ok(Self { endpoint, commands, members, events, rumors, counters, unsent, driving })
     }
 
     /// Joins the cluster of whoever is at `addr`; returns as soon as that node is met. Others become
@@ -171,6 +188,11 @@ impl Gossip {
     /// What happens to members from now on; whoever is slow misses the oldest, and is told how many.
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
+    }
+
+    /// What was refused or dropped so far, and why.
+    pub fn counters(&self) -> Counters {
+        *self.counters.borrow()
     }
 
     /// Messages that the endpoint did not take: no matter, since they are repeated.
@@ -234,6 +256,8 @@ struct Driver {
     swim: Swim<Seal>,
     shown: watch::Sender<Vec<MemberInfo>>,
     events: broadcast::Sender<Event>,
+    rumors: Teller,
+    counted: watch::Sender<Counters>,
     unsent: Arc<AtomicU64>,
     leaving: Option<oneshot::Sender<LeaveReport>>,
 }
@@ -253,7 +277,7 @@ impl Driver {
                 // First, so that a flood does not keep this node from probing.
                 () = sleep_until(due) => None,
                 command = commands.recv() => match command {
-                    Some(command) => Some(self.input(command)),
+                    Some(command) => self.obey(command),
                     None => return,
                 },
                 message = control.recv() => match message {
@@ -284,14 +308,19 @@ impl Driver {
         }
     }
 
-    fn input(&mut self, command: Command) -> Input {
+    /// What a command is to the core, unless it was told already.
+    fn obey(&mut self, command: Command) -> Option<Input> {
         match command {
-            Command::Contact(node) => Input::Contact(node),
-            Command::Change(profile) => Input::Changed(profile),
-            Command::Describe(metadata) => Input::Described(metadata),
+            Command::Broadcast(saying) => {
+                saying.say(&mut self.swim, now(&self.clock));
+                None
+            }
+            Command::Contact(node) => Some(Input::Contact(node)),
+            Command::Change(profile) => Some(Input::Changed(profile)),
+            Command::Describe(metadata) => Some(Input::Described(metadata)),
             Command::Leave(within, told) => {
                 self.leaving = Some(told);
-                Input::Leave(within)
+                Some(Input::Leave(within))
             }
         }
     }
@@ -347,6 +376,8 @@ impl Driver {
                     drop(self.events.send(event));
                     has_changed = true;
                 }
+                Output::Rumor(rumor) => self.rumors.tell(Heard::Rumor(rumor)),
+                Output::Gap(gap) => self.rumors.tell(Heard::Gap(gap)),
                 Output::Left(report) => {
                     if let Some(told) = self.leaving.take() {
                         told.send(report).ok();
@@ -357,6 +388,10 @@ impl Driver {
         if has_changed {
             self.shown.send_replace(self.swim.members().map(|member| self.info(member)).collect());
         }
+        self.counted.send_if_modified(|counted| {
+            let counters = self.swim.counters();
+            std::mem::replace(counted, counters) != counters
+        });
     }
 }
 

@@ -163,6 +163,7 @@ mod tests {
         let node = |update: &Update| match update {
             Update::Record(record) => record.node.0[0],
             Update::Claim(claim) => claim.about[0],
+            Update::Rumor(_) | Update::Announced(_) => panic!("state is of members alone"),
         };
         (message.body, message.updates.iter().map(node).collect())
     }

@@ -56,6 +56,11 @@ impl Leave {
         }
     }
 
+    /// What this node has said is not spread yet: it is not over before `until`, but at the deadline.
+    pub(crate) fn stay(&mut self, until: Time) {
+        self.over = self.over.map(|over| over.max(until));
+    }
+
     /// Whom to ask, again or for the first time.
     pub(crate) fn ask(&mut self, now: Time, every: Duration) -> Vec<NodeId> {
         if now < self.again {

@@ -1,5 +1,5 @@
-//! Who is there: the membership of a cluster, as a state machine without clock, socket or task; and
-//! what drives it by an endpoint, [`Gossip`].
+//! Who is there, and what they say to all: the membership of a cluster and its rumors, as a state machine
+//! without clock, socket or task; and what drives it by an endpoint, [`Gossip`].
 //!
 //! [`Swim`] is told what happens and says what to do. Members find each other's failures by SWIM (Das,
 //! Gupta, Motivala 2002) with the extensions of Lifeguard (arXiv 1707.00788), and spread what they
@@ -43,6 +43,13 @@
 //! ([`Swim::wake`], at [`Swim::deadline`]); and takes what comes out ([`Swim::poll`]) after each call.
 //! A core that gets the same calls does the same.
 //!
+//! # Rumors
+//!
+//! What a member says to all ([`Swim::broadcast`], [`Gossip::broadcast`]) is signed by it, and told on by
+//! everybody: a short one whole, with the news of members, of which each gets half of a packet while
+//! both have something to tell; a longer one by its id, and whoever lacks it pulls it, from one peer.
+//! Whatever that leaves out is found by digests, while somebody keeps it, and costs nothing at rest.
+//!
 //! # What is promised
 //!
 //! - **Nobody speaks for another.** A record is believed if its subject has signed it, in this cluster;
@@ -52,6 +59,15 @@
 //!   moment. It cannot make one fail that is there and is heard: each node holds a member for failed only
 //!   after it has suspected it for the shortest time itself ([`Config::second_opinion`]). How much one
 //!   accuser is heard is bounded.
+//! - **A rumor is heard at most once by each start of a node, and nobody else's is heard under its origin's
+//!   name.** Whoever is connected, as long as [`Dissemination::kept`] lasts, with a member that keeps it
+//!   hears it; whoever is not, or is over 1,024 rumors of its origin behind, learns of a [`Gap`], once,
+//!   as soon as a later one of that origin has come and it can come no more. No number is both heard and
+//!   in a gap. Order is not promised: numbers tell it.
+//! - **A joiner is promised what is said from when it joined on.** What is older may come, or not.
+//! - **No member makes others miss anything by what it says of others' rumors:** only a number that its
+//!   origin has signed shows that there are others below it. How much of one origin is passed on is
+//!   bounded.
 //! - **A leaving node knows how far its goodbye has come** ([`LeaveReport`]).
 //! - **Everything is bounded** by [`Config`] or a constant, and what is refused or dropped is counted
 //!   ([`Counters`]).
@@ -72,6 +88,8 @@ mod probe;
 mod spread;
 mod suspicion;
 
+mod rumors;
+
 mod member;
 mod metadata;
 mod names;
@@ -83,21 +101,23 @@ mod address;
 mod message;
 mod record;
 mod rest;
+mod rumor;
 mod signer;
 
 pub use address::{MAX_ADDRESS, pack, unpack};
-pub use config::{Config, Lifeguard};
+pub use config::{Config, Dissemination, Lifeguard};
 pub use counters::Counters;
-pub use driver::{Gossip, JoinError, MemberInfo};
+pub use driver::{Gossip, Heard, JoinError, MemberInfo, Rumors};
 pub use leave::LeaveReport;
 pub use member::{Member, Standing};
-pub use message::MAX_MESSAGE;
+pub use message::{MAX_MESSAGE, MAX_RUMORS};
 pub use output::{Event, Input, Output, Via};
 pub use record::{
     MAX_ADDRESSES, MAX_METADATA, MAX_NAME, MAX_PLACES, MAX_RECORD, MAX_TICKET, Profile,
     ProfileError, Record, State, Version,
 };
 pub use rest::Malformed;
+pub use rumor::{BroadcastError, Gap, MAX_RUMOR, Rumor, RumorId};
 pub use signer::{Grant, Signer, StandIn};
 pub use swim::{Start, Swim};
 pub use time::Time;

@@ -11,6 +11,8 @@ use crate::{
     output::Via,
     record::{MAX_METADATA, MAX_RECORD, Record, Version},
     rest::{Malformed, Rest},
+    rumor::{ANNOUNCED, Announced, FRAME, Hearsay, MAX_RUMOR, RUMOR},
+    rumors::words::{Line, Mark, Want, put_all, read_all},
 };
 
 /// A message as it arrived: nothing in its updates is verified.
@@ -42,9 +44,21 @@ pub(crate) enum Body {
     /// The updates, and what the receiver is to tell of what it has shown in its question.
     State { want: Vec<u64> },
     /// The metadata of a member that have this hash.
-    Fetch { about: NodeId, hash: [u8; 16] },
+    AskMetadata { about: NodeId, hash: [u8; 16] },
     /// The metadata of a member.
     Metadata { about: NodeId, bytes: Bytes },
+    /// What the sender has heard of rumors; an answer with what the receiver knows more.
+    Digest(Vec<Line>),
+    /// What the sender has heard of rumors, as an answer.
+    Heard(Vec<Line>),
+    /// These rumors, as far as the receiver has them.
+    Fetch(Vec<Want>),
+    /// Nothing but the updates, which are rumors. It may be longer than others.
+    Rumors,
+    /// How far each origin has come.
+    AskMarks,
+    /// How far each origin has come, and how many more pages of that follow.
+    Marks { marks: Vec<Mark>, left: u16 },
 }
 
 /// Fingerprints of all that the sender knows of the members in a range of ids, both ends included.
@@ -60,10 +74,15 @@ pub(crate) struct Ask {
 pub(crate) enum Update {
     Record(Record),
     Claim(Claim),
+    Rumor(Hearsay),
+    Announced(Announced),
 }
 
-/// Bytes of a message, at most; also of a page of a state exchange.
+/// Bytes of a message, at most; also of a page of a state exchange. Only one that answers a question for
+/// rumors may have [`MAX_RUMORS`].
 pub const MAX_MESSAGE: usize = 64 << 10;
+/// Bytes of a message with rumors, at most: it has room for any one.
+pub const MAX_RUMORS: usize = 2 + FRAME + MAX_RUMOR;
 /// Fingerprints of one message, at most.
 pub(crate) const MAX_PRINTS: usize = 4096;
 
@@ -104,7 +123,7 @@ pub(crate) fn begin(body: &Body) -> BytesMut {
             into.put_u8(9);
             put_prints(&mut into, want);
         }
-        Body::Fetch { about, hash } => {
+        Body::AskMetadata { about, hash } => {
             into.put_u8(11);
             into.put_slice(&about.0);
             into.put_slice(hash);
@@ -115,8 +134,42 @@ pub(crate) fn begin(body: &Body) -> BytesMut {
             into.put_u16(bytes.len() as u16);
             into.put_slice(bytes);
         }
+        _ => put_of_rumors(&mut into, body),
     }
     into
+}
+
+/// Kinds of messages about rumors.
+const DIGEST: u8 = 13;
+const HEARD: u8 = 14;
+const FETCH: u8 = 15;
+const RUMORS: u8 = 16;
+const ASK_MARKS: u8 = 17;
+const MARKS: u8 = 18;
+
+fn put_of_rumors(into: &mut BytesMut, body: &Body) {
+    match body {
+        Body::Digest(lines) => {
+            into.put_u8(DIGEST);
+            put_all(into, lines);
+        }
+        Body::Heard(lines) => {
+            into.put_u8(HEARD);
+            put_all(into, lines);
+        }
+        Body::Fetch(wants) => {
+            into.put_u8(FETCH);
+            put_all(into, wants);
+        }
+        Body::Rumors => into.put_u8(RUMORS),
+        Body::AskMarks => into.put_u8(ASK_MARKS),
+        Body::Marks { marks, left } => {
+            into.put_u8(MARKS);
+            into.put_u16(*left);
+            put_all(into, marks);
+        }
+        _ => (),
+    }
 }
 
 fn put(into: &mut BytesMut, kind: u8, number: u32) {
@@ -149,7 +202,8 @@ pub(crate) fn of_accusation(accusation: &Accusation) -> Bytes {
 
 impl Message {
     pub(crate) fn read(whole: &[u8]) -> Result<Self, Malformed> {
-        if MAX_MESSAGE < whole.len() {
+        let most = if whole.get(1) == Some(&RUMORS) { MAX_RUMORS } else { MAX_MESSAGE };
+        if most < whole.len() {
             return Err(Malformed::Long);
         }
         let mut rest = Rest(whole);
@@ -182,8 +236,17 @@ impl Body {
             }),
             9 => Self::State { want: read_prints(rest)? },
             10 => Self::Ping { number: rest.u32()?, via: Via::Stream },
-            11 => Self::Fetch { about: NodeId(rest.chunk()?), hash: rest.chunk()? },
+            11 => Self::AskMetadata { about: NodeId(rest.chunk()?), hash: rest.chunk()? },
             12 => Self::Metadata { about: NodeId(rest.chunk()?), bytes: read_metadata(rest)? },
+            DIGEST => Self::Digest(read_all(rest)?),
+            HEARD => Self::Heard(read_all(rest)?),
+            FETCH => Self::Fetch(read_all(rest)?),
+            RUMORS => Self::Rumors,
+            ASK_MARKS => Self::AskMarks,
+            MARKS => {
+                let left = rest.u16()?;
+                Self::Marks { marks: read_all(rest)?, left }
+            }
             _ => return Err(Malformed::Unknown),
         })
     }
@@ -217,6 +280,8 @@ impl Update {
                 Record::read(rest.slice(len)?).map(Self::Record)
             }
             ACCUSATION => Claim::read(rest).map(Self::Claim),
+            RUMOR => Hearsay::read(rest).map(Self::Rumor),
+            ANNOUNCED => Announced::read(rest).map(Self::Announced),
             _ => Err(Malformed::Unknown),
         }
     }
@@ -229,6 +294,7 @@ mod tests {
         accusation::Verdict,
         record::tests::record,
         rest::tests::hostile,
+        rumor::tests::rumor,
         signer::{Notary, StandIn},
     };
 
@@ -236,7 +302,14 @@ mod tests {
         let notary = Notary::new(StandIn(NodeId([1; 32])), "test");
         let version = Version { epoch: 5, n: 6 };
         let accusation = Accusation::sign(Verdict::Suspect, NodeId([2; 32]), version, &notary);
-        vec![of_record(&record(1, 2, 3)), of_accusation(&accusation)]
+        let rumor = rumor(3, 4, 5, b"rumor");
+        let announced = rumor.announced();
+        vec![
+            of_record(&record(1, 2, 3)),
+            of_accusation(&accusation),
+            rumor.whole().clone(),
+            announced,
+        ]
     }
 
     fn check(body: Body) {
@@ -245,7 +318,7 @@ mod tests {
         assert_eq!(bare, Message { body: body.clone(), updates: vec![] });
         updates().iter().for_each(|update| whole.put_slice(update));
         let message = Message::read(&whole).unwrap();
-        assert_eq!((&message.body, message.updates.len()), (&body, 2));
+        assert_eq!((&message.body, message.updates.len()), (&body, 4));
         hostile(&whole, |bytes| drop(Message::read(bytes)));
     }
 
@@ -263,8 +336,38 @@ mod tests {
         check(Body::FarewellHeard { version });
         check(Body::Ask(Ask { first, last, prints: vec![1, 2] }));
         check(Body::State { want: vec![3] });
-        check(Body::Fetch { about: first, hash: [7; 16] });
+        check(Body::AskMetadata { about: first, hash: [7; 16] });
         check(Body::Metadata { about: last, bytes: vec![1; MAX_METADATA].into() });
+        let (by, epoch, highest) = ([1; 8], 2, 4);
+        check(Body::Digest(vec![Line { by, epoch, prefix: 3, highest }]));
+        check(Body::Heard(vec![Line { by, epoch, prefix: 3, highest }; 64]));
+        check(Body::Fetch(vec![Want { by, epoch, first: 5, map: 6 }; 2]));
+        check(Body::Rumors);
+        check(Body::AskMarks);
+        check(Body::Marks { marks: vec![Mark { by, epoch, highest }; 2], left: 7 });
+    }
+
+    #[test]
+    fn a_list_has_no_more_than_it_may() {
+        for (kind, most) in [(DIGEST, 64), (HEARD, 64), (FETCH, 64)] {
+            let mut whole = vec![FORMAT, kind, 0, most + 1];
+            whole.resize(4 + 32 * 65, 0);
+            assert_eq!(Message::read(&whole), Err(Malformed::Long), "{kind}");
+        }
+        assert_eq!(Message::read(&[FORMAT, MARKS, 0, 0, 0xff, 0xff]), Err(Malformed::Long));
+    }
+
+    #[test]
+    fn only_rumors_take_long_messages() {
+        let longest = rumor(1, 1, 1, &vec![7; MAX_RUMOR]);
+        let whole = [&begin(&Body::Rumors), &longest.whole()[..]].concat();
+        assert_eq!((whole.len(), Message::read(&whole).unwrap().updates.len()), (MAX_RUMORS, 1));
+        let whole = [&begin(&Body::Gossip), &longest.whole()[..]].concat();
+        assert_eq!(Message::read(&whole), Err(Malformed::Long));
+        assert_eq!(
+            Message::read(&[&[FORMAT, RUMORS], &[0; MAX_RUMORS][..]].concat()),
+            Err(Malformed::Long)
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use rumormill_transport_api::NodeId;
 use crate::{
     leave::LeaveReport,
     record::{Profile, Version},
+    rumor::{Gap, Rumor},
 };
 
 /// Something that has happened.
@@ -58,6 +59,10 @@ pub enum Output {
     Forget(NodeId),
     /// Tell the user.
     Event(Event),
+    /// Tell the user what another member has said to all.
+    Rumor(Rumor),
+    /// Tell the user that rumors are lost to this node.
+    Gap(Gap),
     /// Leaving is over: nothing more is needed of this node.
     Left(LeaveReport),
 }

@@ -1,7 +1,9 @@
 //! The state machine: what happens goes in, what to do comes out.
 
+mod hear;
 mod judge;
 mod receive;
+mod repair;
 mod round;
 mod tell;
 mod update;
@@ -26,8 +28,9 @@ use crate::{
     output::{Event, Input, Output, Via},
     probe::Prober,
     record::{Issue, Profile, ProfileError, Record, State, Version},
+    rumors::Mill,
     signer::{Notary, Signer},
-    spread::Spread,
+    spread::{Key, Spread},
     table::Table,
     time::Time,
 };
@@ -48,7 +51,10 @@ pub struct Swim<S> {
     table: Table,
     prober: Prober,
     health: Health,
-    spread: Spread,
+    spread: Spread<Key>,
+    mill: Mill,
+    /// Bytes that rumors have got more of packets than news of members, where there was not room for all.
+    lead: i64,
     leave: Option<Leave>,
     timers: Timers,
     /// Since when acknowledgements show that others know other members.
@@ -90,6 +96,7 @@ struct Timers {
     hurry: Time,
     resign: Time,
     expire: Time,
+    repair: Time,
 }
 
 /// Messages that wait to be polled, at most; of more, the newest are dropped, counted. Only a caller
@@ -123,6 +130,8 @@ impl<S: Signer> Swim<S> {
             timers: Timers::new(&config, now, rng),
             prober: Prober::default(),
             health: Health::default(),
+            mill: Mill::new(&config.rumors, (own.node, start.epoch), config.members_max, now),
+            lead: 0,
             leave: None,
             differs_since: None,
             heard: BTreeMap::new(),
@@ -150,7 +159,10 @@ impl<S: Signer> Swim<S> {
         self.make_up_for_sleep(now);
         match input {
             Input::Received { from, bytes } => self.receive(now, from, &bytes, rng),
-            Input::Contact(node) if node != self.node() => self.ask(node, Via::Stream),
+            Input::Contact(node) if node != self.node() => {
+                self.ask(node, Via::Stream);
+                self.meet(node, now);
+            }
             Input::Contact(_) => (),
             Input::Unreachable(node) => self.prober.hurry(node),
             Input::Changed(profile) => self.change(profile, now),
@@ -180,6 +192,7 @@ impl<S: Signer> Swim<S> {
             self.prober.next_relay(),
             self.table.next_due(),
             self.metadata.next(),
+            self.rumors_due(),
             self.leave.as_ref().map(Leave::next),
         ];
         regular.into_iter().flatten().min()
@@ -233,7 +246,8 @@ impl<S: Signer> Swim<S> {
 
     /// What was refused or dropped, and why.
     pub fn counters(&self) -> Counters {
-        Counters { spread_dropped: self.spread.dropped, ..self.counters }
+        let Self { spread, mill, .. } = self;
+        mill.count(Counters { spread_dropped: spread.dropped, ..self.counters })
     }
 
     /// Whether this node has left, or another process has its key: nothing will come of it any more.
@@ -247,7 +261,8 @@ impl<S: Signer> Swim<S> {
     }
 
     fn has_news(&self) -> bool {
-        !self.spread.is_empty() && !self.prober.order().is_empty()
+        let has_news = !self.spread.is_empty() || !self.mill.spread.is_empty();
+        has_news && !self.prober.order().is_empty()
     }
 
     fn event(&mut self, event: Event) {
@@ -290,6 +305,7 @@ impl Timers {
             hurry: now,
             resign: now + config.resign_interval,
             expire: now + EXPIRE_EVERY,
+            repair: within(config.rumors.repair_interval.unwrap_or_default()),
         }
     }
 }

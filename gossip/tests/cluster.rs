@@ -1,11 +1,14 @@
 //! Whole nodes that find each other: endpoints, conns and membership together.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use rumormill_endpoint::{
     Admission, Config as Settings, Endpoint, Inboxes, Reach, Ticket, Tickets, seal::Cluster,
 };
-use rumormill_gossip::{Config, Event, Gossip, MemberInfo, Profile, ProfileError, Standing, pack};
+use rumormill_gossip::{
+    BroadcastError, Config, Event, Gossip, Heard, MAX_RUMOR, MemberInfo, Profile, ProfileError,
+    Rumors, Standing, pack,
+};
 use rumormill_identity::{PublicKey, SecretKey};
 use rumormill_registry::Registry;
 use rumormill_transport_api::{Addr, Context, NodeId};
@@ -244,4 +247,86 @@ async fn a_name_belongs_to_the_holder_of_its_ticket() {
     let forged = start(4, "forged", &key(98)).await;
     assert!(forged.gossip.join(&nodes[0].addrs[0]).await.is_err());
     assert!(nodes.iter().all(|node| node.gossip.members().len() == 2));
+}
+
+/// What the rumor with this number says.
+fn saying(node: usize, number: u64) -> Vec<u8> {
+    let len = [10, 100, 500, 600, 3000, 20 << 10][number as usize % 6];
+    (0..len).map(|at| (at + node + number as usize) as u8).collect()
+}
+
+/// Takes rumors until `count` have come, each of them once.
+async fn hear(rumors: &mut Rumors, nodes: &[Node], count: usize) {
+    let mut heard = BTreeSet::new();
+    while heard.len() < count {
+        let next = timeout(4 * SOON, rumors.recv()).await;
+        let Ok(Some(Heard::Rumor(rumor))) = next else {
+            panic!("{next:?} after {} of {count}", heard.len())
+        };
+        let place = nodes.iter().position(|node| node.endpoint.node() == rumor.origin);
+        let expected = saying(place.expect("one of these"), rumor.number);
+        assert_eq!((rumor.bytes.len(), rumor.bytes == expected), (expected.len(), true));
+        assert!(heard.insert((rumor.origin, rumor.number)), "{:?} came twice", rumor.id());
+    }
+}
+
+async fn everybody_hears_everything(network: &Network, delivery: &str) {
+    let nodes = cluster(network, delivery, |number| vec![format!("mem://n{number}")], 8).await;
+    let mut listeners: Vec<Rumors> = nodes.iter().map(|node| node.gossip.rumors()).collect();
+    for number in 1..=20 {
+        for (at, node) in nodes.iter().enumerate() {
+            let id = node.gossip.broadcast(saying(at, number)).await.expect("it has its share");
+            assert_eq!((id.origin, id.number), (node.endpoint.node(), number));
+        }
+    }
+    for rumors in &mut listeners {
+        hear(rumors, &nodes, 7 * 20).await;
+    }
+    // What comes late would come now.
+    for (rumors, seconds) in listeners.iter_mut().zip([20, 0, 0, 0, 0, 0, 0, 0]) {
+        let late = timeout(Duration::from_secs(seconds), rumors.recv()).await;
+        assert!(late.is_err(), "{late:?}");
+    }
+    assert!(nodes.iter().all(|node| node.gossip.counters().rumors_lost == 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_hears_everything_over_streams() {
+    let network = Network::new(7);
+    let latency = Duration::from_millis(2);
+    network.set_default_link(Link { latency, ..Link::default() });
+    everybody_hears_everything(&network, "stream").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_hears_everything_over_bad_datagrams() {
+    let network = Network::new(7);
+    let latency = Duration::from_millis(2);
+    network.set_default_link(Link { latency, loss: 0.1, ..Link::default() });
+    everybody_hears_everything(&network, "datagram").await;
+}
+
+#[tokio::test]
+async fn the_longest_rumor_comes_over_tcp_and_udp() {
+    let places = |number| match number % 2 {
+        0 => vec!["tcp://127.0.0.1:0".into()],
+        _ => vec!["udp://127.0.0.1:0".into(), "tcp://127.0.0.1:0".into()],
+    };
+    let nodes = cluster(&Network::new(7), "stream", places, 3).await;
+    let mut listeners: Vec<Rumors> =
+        nodes.iter().skip(1).map(|node| node.gossip.rumors()).collect();
+    let long = nodes[0].gossip.broadcast(vec![7; MAX_RUMOR + 1]).await;
+    assert_eq!(long, Err(BroadcastError::TooLong { len: MAX_RUMOR + 1, most: MAX_RUMOR }));
+    let id = nodes[0].gossip.broadcast(vec![7; MAX_RUMOR]).await.expect("it has its share");
+    for rumors in &mut listeners {
+        let heard = timeout(SOON, rumors.recv()).await.expect("it comes");
+        let Some(Heard::Rumor(rumor)) = heard else { panic!("{heard:?}") };
+        assert_eq!((rumor.id(), rumor.bytes == vec![7; MAX_RUMOR]), (id, true));
+    }
+    let report = nodes[0].gossip.leave(Duration::from_secs(5)).await.expect("it was a member");
+    assert!(report.is_success(), "{report:?}");
+    let late = nodes[0].gossip.broadcast("late").await;
+    assert_eq!(late, Err(BroadcastError::Over));
+    let mut own = nodes[0].gossip.rumors();
+    assert_eq!(timeout(SOON, own.recv()).await, Ok(None), "membership has ended");
 }

@@ -16,6 +16,8 @@ pub enum Purpose {
     Record,
     /// That certain tickets count no more.
     Revocation,
+    /// What a member says to all.
+    Rumor,
     /// That a node may be a member.
     Ticket,
 }
@@ -78,6 +80,7 @@ fn signed(purpose: Purpose, digest: &[u8; 32]) -> [u8; 47] {
         Purpose::Frame => b"rumormill.frame",
         Purpose::Record => b"rumormill.recrd",
         Purpose::Revocation => b"rumormill.revok",
+        Purpose::Rumor => b"rumormill.rumor",
         Purpose::Ticket => b"rumormill.tickt",
     };
     let mut message = [0; 47];

@@ -45,10 +45,11 @@ impl<S: Signer> Swim<S> {
         if self.is_misjudged {
             self.show_own(from, Via::Packet, &Body::Gossip);
         }
-        self.obey(now, from, body);
+        self.obey(now, from, body, rng);
+        self.ask_for_rumors(now);
     }
 
-    fn obey(&mut self, now: Time, from: NodeId, body: Body) {
+    fn obey(&mut self, now: Time, from: NodeId, body: Body, rng: &mut impl Rng) {
         match body {
             Body::Ping { number, via } => self.acknowledge(from, via, number),
             Body::Ack { number, digest } => self.take_answer(now, from, number, digest),
@@ -58,9 +59,17 @@ impl<S: Signer> Swim<S> {
             Body::FarewellHeard { version } => self.farewell_heard(now, from, version),
             Body::Ask(ask) => self.answer(now, from, &ask),
             Body::State { want } => self.tell(now, from, &want),
-            Body::Fetch { about, hash } => self.describe(now, from, about, &hash),
+            Body::AskMetadata { about, hash } => self.describe(now, from, about, &hash),
             Body::Metadata { about, bytes } => self.take_metadata(about, bytes),
-            Body::Gossip => (),
+            Body::Digest(lines) => {
+                let more = self.compare_rumors(now, from, &lines, rng);
+                self.tell_more(now, from, &lines, more, rng);
+            }
+            Body::Heard(lines) => drop(self.compare_rumors(now, from, &lines, rng)),
+            Body::Fetch(wants) => self.serve_rumors(now, from, &wants),
+            Body::AskMarks => self.tell_marks(now, from),
+            Body::Marks { marks, left } => self.take_marks(now, marks, left),
+            Body::Gossip | Body::Rumors => (),
         }
     }
 
@@ -152,7 +161,7 @@ impl<S: Signer> Swim<S> {
         }
     }
 
-    fn may_serve(&mut self, now: Time) -> bool {
+    pub(super) fn may_serve(&mut self, now: Time) -> bool {
         if Duration::from_secs(1) <= now.since(self.served.0) {
             self.served = (now, 0);
         }
@@ -161,7 +170,7 @@ impl<S: Signer> Swim<S> {
         may
     }
 
-    fn serve(&mut self, to: NodeId, pages: Vec<Bytes>) {
+    pub(super) fn serve(&mut self, to: NodeId, pages: Vec<Bytes>) {
         self.served.1 += pages.len().max(1);
         self.push_all(to, Via::Stream, pages);
     }

@@ -38,6 +38,7 @@ impl<S: Signer> Swim<S> {
         self.gossip_on(now, rng);
         self.exchange_on(now, rng);
         self.fetch_on(now, rng);
+        self.rumors_on(now, rng);
         self.leave_on(now);
         self.tidy_up(now);
     }
@@ -130,7 +131,7 @@ impl<S: Signer> Swim<S> {
             match whom.filter(|whom| self.is_here(*whom)).or_else(anybody) {
                 _ if !self.is_here(about) => self.metadata.stop(about),
                 Some(whom) => {
-                    self.push(whom, Via::Packet, begin(&Body::Fetch { about, hash }).freeze())
+                    self.push(whom, Via::Packet, begin(&Body::AskMetadata { about, hash }).freeze())
                 }
                 None => (),
             }
@@ -155,6 +156,9 @@ impl<S: Signer> Swim<S> {
 
     fn leave_on(&mut self, now: Time) {
         let Some(leave) = &mut self.leave else { return };
+        if self.config.gossip_interval.is_some() && self.mill.spread.has_of(self.own.node) {
+            leave.stay(now + ASK_AGAIN);
+        }
         let asked = leave.ask(now, ASK_AGAIN);
         let report = leave.report(now);
         for node in asked {
@@ -186,12 +190,13 @@ impl<S: Signer> Swim<S> {
             let Self { config, table, .. } = self;
             let gone = table.expire(now, config.failed_kept, config.tombstones_kept);
             self.forget(gone);
+            self.mill.expire(now);
         }
     }
 }
 
 /// The next of a row of moments after `now`, whatever was missed.
-fn following(last: Time, interval: Duration, now: Time) -> Time {
+pub(super) fn following(last: Time, interval: Duration, now: Time) -> Time {
     let interval = interval.max(SHORTEST);
     let missed = now.since(last).as_nanos() / interval.as_nanos();
     let missed = u32::try_from(missed).unwrap_or(u32::MAX);

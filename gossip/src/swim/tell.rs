@@ -19,6 +19,8 @@ use crate::{
 const SEAL: usize = 51 + 13 + 64;
 /// Bytes of the shortest packet that is of any use.
 const SHORTEST: usize = 960;
+/// Bytes that one kind has to make good for, at most: some packets.
+const MAX_LEAD: i64 = 4096;
 
 impl<S: Signer> Swim<S> {
     /// A message that has room for updates, and takes them along.
@@ -50,12 +52,29 @@ impl<S: Signer> Swim<S> {
     }
 
     fn send_with(&mut self, to: NodeId, via: Via, mut into: BytesMut, first: Option<Key>) {
-        let (room, limit) = (self.room(), self.config.retransmits(self.size()));
-        self.spread.fill(&mut into, room, limit, first);
+        self.fill(&mut into, first);
         self.push(to, via, into.freeze());
     }
 
-    fn room(&self) -> usize {
+    /// Takes along what is to be spread, `first` before everything. What got less of the packets before goes
+    /// before the other kind, so that each gets half, however long single ones are.
+    fn fill(&mut self, into: &mut BytesMut, first: Option<Key>) {
+        let share = (self.room(), self.config.retransmits(self.size()));
+        let Self { spread, mill, lead, .. } = self;
+        let is_contended = !spread.is_empty() && !mill.spread.is_empty();
+        let (news, rumors) = match first.is_none() && *lead < 0 {
+            true => {
+                let (rumors, news) = mill.spread.fill(spread, into, share, None);
+                (news, rumors)
+            }
+            false => spread.fill(&mut mill.spread, into, share, first),
+        };
+        if is_contended {
+            *lead = (*lead + rumors as i64 - news as i64).clamp(-MAX_LEAD, MAX_LEAD);
+        }
+    }
+
+    pub(super) fn room(&self) -> usize {
         self.config.packet.max(SHORTEST) - SEAL
     }
 
@@ -64,9 +83,8 @@ impl<S: Signer> Swim<S> {
         let mut targets = self.prober.some(self.config.gossip_fanout, self.node(), rng);
         targets.extend(self.lately_failed(now, rng));
         for to in targets {
-            let (room, limit) = (self.room(), self.config.retransmits(self.size()));
             let (mut into, empty) = (begin(&Body::Gossip), begin(&Body::Gossip).len());
-            self.spread.fill(&mut into, room, limit, None);
+            self.fill(&mut into, None);
             if empty < into.len() {
                 self.push(to, Via::Packet, into.freeze());
             }

@@ -1,5 +1,7 @@
 //! Single cores, told what happens.
 
+mod rumors;
+
 use bytes::Bytes;
 use rand::{SeedableRng, rngs::StdRng};
 use rumormill_identity::{Purpose, SIGNATURE};
@@ -7,9 +9,11 @@ use rumormill_identity::{Purpose, SIGNATURE};
 use super::*;
 use crate::{
     accusation::{Accusation, Verdict},
+    config::Dissemination,
     member::Standing,
     message::{Body, Message, Update, begin, of_accusation},
     record::tests::{issue, record},
+    rumor::tests::rumor,
     signer::{Grant, StandIn},
 };
 
@@ -103,6 +107,7 @@ fn is_about(update: &Update, byte: u8) -> bool {
     match update {
         Update::Record(record) => record.node == node(byte),
         Update::Claim(claim) => claim.about == [byte; 8],
+        Update::Rumor(_) | Update::Announced(_) => false,
     }
 }
 
@@ -395,7 +400,7 @@ fn metadata_are_passed_on_by_whoever_has_them_and_forced_on_nobody() {
     let (about, hash) = (node(2), told.metadata);
     bench.hear(1, &[of_record(&told)]);
     bench.pass(Duration::from_millis(1));
-    let fetch = begin(&Body::Fetch { about, hash }).freeze();
+    let fetch = begin(&Body::AskMetadata { about, hash }).freeze();
     let asked = |output: &Output| matches!(output, Output::Send { to, bytes, .. } if *to == node(1) && *bytes == fetch);
     assert!(bench.outputs().iter().any(asked), "the one who told is asked");
 
@@ -405,13 +410,13 @@ fn metadata_are_passed_on_by_whoever_has_them_and_forced_on_nobody() {
     assert_eq!(bench.swim.metadata(about), Some("blue".into()));
     assert!(bench.outputs().contains(&Output::Event(Event::Described(about))));
 
-    bench.receive(1, &Body::Fetch { about, hash }, &[]);
+    bench.receive(1, &Body::AskMetadata { about, hash }, &[]);
     let answer = begin(&Body::Metadata { about, bytes: "blue".into() }).freeze();
     let outputs = bench.outputs();
     let is_answer =
         |output: &Output| matches!(output, Output::Send { bytes, .. } if *bytes == answer);
     assert!(outputs.iter().any(is_answer), "{outputs:?}");
-    bench.receive(1, &Body::Fetch { about, hash: [9; 16] }, &[]);
+    bench.receive(1, &Body::AskMetadata { about, hash: [9; 16] }, &[]);
     assert!(!bench.outputs().iter().any(is_answer), "those of another record");
 }
 
@@ -435,6 +440,17 @@ fn senseless(time: Duration, factor: f64, count: usize) -> Config {
         tombstones_max: count,
         resign_interval: time.max(Duration::from_secs(1)),
         leave_asked: count,
+        rumors: Dissemination {
+            small: count,
+            longest: count,
+            per_second: count,
+            burst: count,
+            bytes_per_second: count,
+            kept: time,
+            kept_bytes: count,
+            repair_interval: Some(time),
+            pull_timeout: time,
+        },
         ..Config::lan()
     }
 }
@@ -447,6 +463,9 @@ fn senseless_settings_end_nothing() {
             let mut bench = Bench::new(5, senseless(time, factor, count));
             bench.hear(1, &[accusation(Verdict::Suspect, 2, FIRST, 1)]);
             bench.receive(1, &Body::PingRequest { number: 1, target: node(3) }, &[]);
+            bench.swim.broadcast(bench.now, Bytes::new()).ok();
+            let heard = [rumor(1, 1, 9, b"").whole().clone(), rumor(1, 1, 8, b"").announced()];
+            bench.hear(2, &heard);
             bench.pass(Duration::from_millis(200));
             bench.hear(1, &[accusation(Verdict::Failed, 4, FIRST, 1)]);
             let leave = Input::Leave(Duration::from_millis(100));

@@ -42,16 +42,19 @@ impl<S: Signer> Swim<S> {
     /// What is behind a forged one is not looked at: nobody passes on what he has not verified.
     pub(super) fn take_updates(
         &mut self,
-        node: NodeId,
+        from: NodeId,
         updates: Vec<Update>,
         now: Time,
         rng: &mut impl Rng,
     ) {
-        let (teller, forged) = (Teller { node, source: Source::Spread }, self.counters.forged);
+        let teller = Teller { node: from, source: Source::Spread };
+        let forged = self.counters.forged;
         for update in updates {
             match update {
                 Update::Record(record) => self.take_record(record, teller, now, rng),
                 Update::Claim(claim) => self.take_claim(&claim, Source::Spread, now),
+                Update::Rumor(hearsay) => self.take_rumor(&hearsay, now),
+                Update::Announced(announced) => self.take_announced(from, announced, now),
             }
             if self.is_over || self.counters.forged != forged {
                 return;
@@ -79,6 +82,8 @@ impl<S: Signer> Swim<S> {
                 }
                 (Update::Record(record), _) => self.take_record(record, teller, now, rng),
                 (Update::Claim(claim), _) => self.take_claim(&claim, Source::State, now),
+                // State is of members alone.
+                (Update::Rumor(_) | Update::Announced(_), _) => self.counters.malformed += 1,
             }
             if self.is_over || self.counters.forged != forged {
                 return;
@@ -300,6 +305,7 @@ impl<S: Signer> Swim<S> {
             self.spread.forget(node);
             self.heard.remove(&node);
             self.metadata.forget(node);
+            self.miss_rumors_of(node);
             self.outputs.push_back(Output::Forget(node));
         }
     }

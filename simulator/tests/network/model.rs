@@ -296,7 +296,7 @@ impl Net {
                     self.hosts[at].left = Some(report);
                     self.hosts[at].is_up = false;
                 }
-                Output::Learn { .. } | Output::Forget(_) => (),
+                Output::Forget(_) | Output::Gap(_) | Output::Learn { .. } | Output::Rumor(_) => (),
             }
         }
         let (size, host) = (self.hosts.len(), &mut self.hosts[at]);
