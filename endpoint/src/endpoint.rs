@@ -184,6 +184,16 @@ impl Endpoint {
         self.hub.judge(node, ticket)
     }
 
+    /// How many peers have a place at once.
+    pub fn max_peers(&self) -> usize {
+        self.hub.config.max_peers
+    }
+
+    /// The longest message in bytes, both ways.
+    pub fn max_message(&self) -> usize {
+        self.hub.config.max_message
+    }
+
     /// What this node shows itself.
     pub fn ticket(&self) -> Bytes {
         self.hub.config.ticket.clone()

@@ -45,7 +45,8 @@ pub struct Config {
     /// Bytes of a packet once sealed, at most; fewer than 960 are taken for 960, which hold a record of any
     /// length.
     pub packet: usize,
-    /// Members that are known at a time, those that failed or left included, at most. If there are more,
+    /// Members that are known at a time, those that failed or left included, at most; no more than the
+    /// endpoint has places for, whatever is set. If there are more,
     /// those that failed or left are forgotten first; then newcomers are refused and counted.
     pub members_max: usize,
     /// How long members that failed or left are remembered, and failed ones sought.
@@ -70,7 +71,8 @@ pub struct Dissemination {
     /// Bytes of a rumor that is pushed with the news of members, at most, if a packet has room for it; of
     /// a longer one the id is pushed, and whoever lacks it pulls it.
     pub small: usize,
-    /// Bytes of a rumor of this node, at most, up to [`MAX_RUMOR`](crate::MAX_RUMOR). Less than that
+    /// Bytes of a rumor of this node, at most, up to [`MAX_RUMOR`](crate::MAX_RUMOR) and what the
+    /// endpoint's longest message has room for, whatever is set. Less than that
     /// where nodes have but ways that carry less: over UDP alone it is about 65,000.
     pub longest: usize,
     /// Rumors that a node may broadcast in a second; others let through twice as many of one origin,

@@ -23,8 +23,8 @@ use tokio::{
 };
 
 use crate::{
-    Config, Counters, Event, Grant, Input, LeaveReport, MAX_METADATA, Member, Output, Profile,
-    ProfileError, Signer, Standing, Start, Swim, Time, Via,
+    Config, Counters, Dissemination, Event, Grant, Input, LeaveReport, MAX_METADATA, MAX_RUMOR,
+    MAX_RUMORS, Member, Output, Profile, ProfileError, Signer, Standing, Start, Swim, Time, Via,
     driver::{
         hearing::{Hall, Teller},
         rumors::Saying,
@@ -124,6 +124,7 @@ impl Gossip {
         profile: Profile,
         seed: Option<u64>,
     ) -> Result<Self, ProfileError> {
+        let config = within(config, &endpoint);
         let mut rng = seed.map_or_else(rand::make_rng, StdRng::seed_from_u64);
         let clock = endpoint.clock();
         let start = Start {
@@ -393,6 +394,15 @@ impl Driver {
             std::mem::replace(counted, counters) != counters
         });
     }
+}
+
+/// Settings within what the endpoint carries: a member without a place there could not be probed, and a
+/// rumor that is longer than its messages would reach nobody.
+fn within(config: Config, endpoint: &Endpoint) -> Config {
+    let members_max = config.members_max.min(endpoint.max_peers());
+    let most = endpoint.max_message().saturating_sub(MAX_RUMORS - MAX_RUMOR);
+    let rumors = Dissemination { longest: config.rumors.longest.min(most), ..config.rumors };
+    Config { members_max, rumors, ..config }
 }
 
 fn now(clock: &Clock) -> Time {

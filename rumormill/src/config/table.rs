@@ -20,6 +20,7 @@ pub(super) const SECTIONS: &[&[Key]] = &[
     node::NODE,
     node::ADMISSION,
     gossip::GOSSIP,
+    gossip::RUMORS,
     endpoint::ENDPOINT,
     reach::REACH,
     reach::POOL,

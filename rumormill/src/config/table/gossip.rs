@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{DAY, HOUR, MS, S, YEAR, span, whole};
+use rumormill_gossip::MAX_RUMOR;
+
+use super::{DAY, GIB, HOUR, MIB, MS, S, YEAR, size, span, whole};
 use crate::config::{
     key::{Key, keys},
     rule::{Factor, Flag, Or, Span},
@@ -51,6 +53,27 @@ pub(in crate::config) const GOSSIP: &[Key] = keys! {
         "How often the node signs its record anew; less than gossip.record_age_max.";
     "gossip.leave_asked" Restart whole(1, 1024), |c| c.gossip.leave_asked,
         "How many members a leaving node asks to confirm, at most.";
+};
+
+pub(in crate::config) const RUMORS: &[Key] = keys! {
+    "gossip.rumors.small" Restart size(0, 64 << 10), |c| c.gossip.rumors.small,
+        "Rumors up to this length ride with the news of members, if a packet has room; longer ones are pulled.";
+    "gossip.rumors.longest" Restart size(0, MAX_RUMOR), |c| c.gossip.rumors.longest,
+        "The longest rumor that this node broadcasts; less where nodes have but udp, which carries about 65,000 bytes.";
+    "gossip.rumors.per_second" Restart whole(1, 1 << 20), |c| c.gossip.rumors.per_second,
+        "Rumors that a node may broadcast in a second; others let through twice as many of one origin.";
+    "gossip.rumors.burst" Restart whole(1, 1 << 20), |c| c.gossip.rumors.burst,
+        "Rumors that it may broadcast at once after a silence; who is 1,024 behind has a gap.";
+    "gossip.rumors.bytes_per_second" Restart size(1, GIB), |c| c.gossip.rumors.bytes_per_second,
+        "Bytes that it may broadcast in a second, and at once after a silence.";
+    "gossip.rumors.kept" Restart span(S, DAY), |c| c.gossip.rumors.kept,
+        "How long a rumor is kept for those who have not heard it.";
+    "gossip.rumors.kept_bytes" Restart size(MIB, GIB), |c| c.gossip.rumors.kept_bytes,
+        "Bytes of rumors that are kept; of more, the oldest go.";
+    "gossip.rumors.repair_interval" Restart Or(OFF, PERIOD), |c| c.gossip.rumors.repair_interval,
+        "How often a node tells a random other what it has heard, while it keeps anything.";
+    "gossip.rumors.pull_timeout" Restart PERIOD, |c| c.gossip.rumors.pull_timeout,
+        "How long a node that was asked for a rumor may take until another one is.";
 };
 
 const OFF: &str = "off";
