@@ -82,8 +82,10 @@ impl Echo {
 /// Whether a frame is to be echoed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asks {
-    /// It says nothing, or is an answer itself.
+    /// It says nothing, or is an answer itself where answers may get lost.
     No,
+    /// Whenever something else is said: it is an answer itself, and its sender waits for nothing.
+    Late,
     /// Soon, with whatever else is said.
     Soon,
     /// Soon; but it was seen before, and over datagrams anybody can have sent it: it shows nothing.
@@ -93,14 +95,15 @@ pub(crate) enum Asks {
 }
 
 impl Asks {
-    /// What a frame of `lane` with these payloads asks for. Where a probe and its answer are a datagram
-    /// each, the answer asks for nothing, or there would be half as many again.
+    /// What a frame of `lane` with these payloads asks for. Where a probe and its answer are a frame
+    /// each, the answer asks for no other one, or there would be half as many again.
     pub(crate) fn of(lane: Lane, payloads: &[Payload], is_lossy: bool) -> Self {
         let has = |kind| payloads.iter().any(|payload| payload.kind == kind);
-        match payloads.iter().any(Payload::is_message)
-            && !(is_lossy && lane == Lane::Urgent && has(Kind::Echo))
-        {
+        let is_answer = lane == Lane::Urgent && has(Kind::Echo);
+        match payloads.iter().any(Payload::is_message) {
             _ if has(Kind::Probe) => Self::Now,
+            true if is_answer && is_lossy => Self::No,
+            true if is_answer => Self::Late,
             true => Self::Soon,
             false => Self::No,
         }
@@ -152,7 +155,9 @@ impl Heard {
             self.last = now;
         }
         self.is_owed[lane as usize] = true;
-        self.since.get_or_insert(now);
+        if asks != Asks::Late {
+            self.since.get_or_insert(now);
+        }
         self.frames += 1;
         self.bytes += len;
         let was_due = self.is_due;
@@ -167,7 +172,7 @@ impl Heard {
 
     /// Has the echo go out even if nothing else does; whether there is one to go.
     pub(crate) fn hurry(&mut self) -> bool {
-        self.is_due = self.since.is_some();
+        self.is_due = self.is_owed.contains(&true);
         self.is_due
     }
 
@@ -262,6 +267,23 @@ mod tests {
         assert!(Echo::parse(&[&[3], &bytes[1..]].concat()).is_err(), "there is no such lane");
     }
 
+    #[test]
+    fn an_answer_asks_for_no_other_frame() {
+        let payload = |kind| Payload { class: Class::Control, kind, bytes: Bytes::new() };
+        let check = |lane, kinds: &[Kind], is_lossy, expected| {
+            let payloads: Vec<_> = kinds.iter().map(|kind| payload(*kind)).collect();
+            assert_eq!(Asks::of(lane, &payloads, is_lossy), expected, "{lane:?} {kinds:?}");
+        };
+        for is_lossy in [false, true] {
+            let late = if is_lossy { Asks::No } else { Asks::Late };
+            check(Lane::Urgent, &[Kind::Message, Kind::Echo], is_lossy, late);
+            check(Lane::Urgent, &[Kind::Message], is_lossy, Asks::Soon);
+            check(Lane::Bulk, &[Kind::Reply(1), Kind::Echo], is_lossy, Asks::Soon);
+            check(Lane::Urgent, &[Kind::Echo], is_lossy, Asks::No);
+            check(Lane::Urgent, &[Kind::Message, Kind::Echo, Kind::Probe], is_lossy, Asks::Now);
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_echo_is_due_after_a_while_or_when_much_has_come() {
         let now = Instant::now();
@@ -278,6 +300,10 @@ mod tests {
         let echo = Echo::parse(&payloads[0].bytes).unwrap();
         assert_eq!(echo, Echo { lane: Lane::Bulk, highest: 4, seen: 7 });
         assert_eq!((heard.due(), heard.is_due()), (None, false));
+        assert!(!heard.hears(Lane::Urgent, 1, 10, Asks::Late, now));
+        assert_eq!((heard.due(), heard.is_due()), (None, false), "it goes with what is said next,");
+        assert!(heard.hurry(), "or with the end");
+        heard.take(Class::Bulk, &mut payloads);
         let more = (5..).take_while(|at| !heard.hears(Lane::Bulk, *at, 1, Asks::Soon, now));
         assert_eq!(more.count() + 1, FRAMES);
     }

@@ -148,7 +148,7 @@ impl Link {
 
 impl Yields for Link {
     fn idle_since(&self) -> Option<Instant> {
-        let is_idle = self.state() == OPEN && self.trail().is_empty();
+        let is_idle = self.state() == OPEN && self.trail().is_settled();
         is_idle.then(|| self.last())
     }
 

@@ -64,7 +64,9 @@ impl Pump<'_> {
             (self.memory, self.payloads) = Default::default();
             match link.state() {
                 OPEN if self.wait(next).await => (),
-                OPEN | DRAINING => {
+                // The peer is told of what has arrived, or it would be sent again.
+                OPEN => link.drain(),
+                DRAINING => {
                     return match timeout(hub.config.timeouts.write, writer.close()).await {
                         Ok(Ok(())) => Ending::Clean,
                         Ok(Err(_)) => Ending::Broken(Broken::Cut),
@@ -137,7 +139,7 @@ impl Pump<'_> {
         self.adopt(now);
         if let Some(lane) = self.fill(now) {
             let is_answer = self.has_room() && self.echo_in(lane);
-            let asks = !(is_answer && self.is_lossy() && lane == Lane::Urgent);
+            let asks = !(is_answer && lane == Lane::Urgent);
             self.seal(lane, asks, now);
         }
         let is_due = {

@@ -343,8 +343,13 @@ impl Trail {
     }
 
     /// Whether nothing is waited for.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+    pub(crate) fn is_settled(&self) -> bool {
+        self.kept.iter().all(|kept| kept.is_carried && !self.is_open(kept))
+    }
+
+    /// Whether the peer has to tell that a frame has arrived, and has not.
+    fn is_open(&self, kept: &Kept) -> bool {
+        kept.asks && self.arrived < kept.number
     }
 
     /// When something was sent that was no mere echo, or the peer told of anything last: it repeats

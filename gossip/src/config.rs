@@ -23,7 +23,8 @@ pub struct Config {
     pub suspicion_mult: f64,
     /// β of Lifeguard: the longest suspicion lasts β times the shortest.
     pub suspicion_max_mult: f64,
-    /// λ of SWIM: an update is sent λ · ⌈log10(n + 1)⌉ times by each node.
+    /// λ of SWIM: an update is sent λ · ⌈log10(n + 1)⌉ times by each node, and in clusters of less than ten
+    /// as often as in one of ten: half of that leaves out somebody too often.
     pub retransmit_mult: u32,
     /// How often updates are sent by themselves, beside those that go with probes; `None` for never.
     pub gossip_interval: Option<Duration>,
@@ -206,7 +207,7 @@ impl Config {
     /// How many times a node sends an update when it knows of `members`.
     pub(crate) fn retransmits(&self, members: usize) -> u32 {
         let digits = ((members + 1) as f64).log10().ceil();
-        self.retransmit_mult.saturating_mul(digits.max(1.0) as u32)
+        self.retransmit_mult.saturating_mul(digits.max(2.0) as u32)
     }
 
     /// The time between exchanges: longer by itself with each doubling beyond 32 members, as in
@@ -234,11 +235,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn updates_are_sent_as_often_as_memberlist_sends_them() {
+    fn updates_are_sent_as_often_as_memberlist_sends_them_but_in_small_clusters() {
         let check =
             |members, times| assert_eq!(Config::lan().retransmits(members), times, "{members}");
-        check(1, 4);
-        check(9, 4);
+        check(1, 8);
+        check(9, 8);
         check(10, 8);
         check(99, 8);
         check(100, 12);

@@ -1,5 +1,6 @@
 //! Membership in motion: what drives the core by an endpoint and a clock.
 
+mod carry;
 mod hearing;
 mod rumors;
 
@@ -13,23 +14,22 @@ use std::{
 
 use bytes::Bytes;
 use rand::{SeedableRng, rngs::StdRng};
-use rumormill_endpoint::{Class, Clock, Endpoint, Error as EndpointError, Event as Hint, Inbox};
+use rumormill_endpoint::{Clock, Endpoint, Error as EndpointError, Event as Hint, Inbox};
 use rumormill_identity::{Purpose, SIGNATURE};
 use rumormill_transport_api::{Addr, NodeId};
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
     task::JoinHandle,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 use crate::{
     Config, Counters, Dissemination, Event, Grant, Input, LeaveReport, MAX_METADATA, MAX_RUMOR,
-    MAX_RUMORS, Member, Output, Profile, ProfileError, Signer, Standing, Start, Swim, Time, Via,
+    MAX_RUMORS, Profile, ProfileError, Signer, Standing, Start, Swim, Time,
     driver::{
         hearing::{Hall, Teller},
         rumors::Saying,
     },
-    unpack,
 };
 
 pub use hearing::{Heard, Rumors};
@@ -73,6 +73,9 @@ pub enum JoinError {
     /// Membership has ended: this node has left, or another process has its key.
     #[error("membership has ended; start anew")]
     Over,
+    /// The node at the address says nothing of members: it runs no membership, or has left.
+    #[error("{0} is there and tells of no members; join another one")]
+    Silent(NodeId),
 }
 
 #[derive(Debug)]
@@ -156,18 +159,30 @@ impl Gossip {
         Ok(Self { endpoint, commands, members, events, rumors, counters, unsent, driving })
     }
 
-    /// Joins the cluster of whoever is at `addr`; returns as soon as that node is met. Others become
-    /// known one after the other: [`events`](Self::events) tells of each.
+    /// Joins the cluster of whoever is at `addr`; returns once the members that it knows are known here,
+    /// itself among them. [`events`](Self::events) tells of each, and of those that come later.
     ///
     /// # Errors
     /// [`JoinError`].
     ///
     /// # Cancel safety
-    /// Dropping the future may leave a conn to the node that was met.
+    /// Dropping the future may leave a conn to the node that was met, which may go on telling.
     pub async fn join(&self, addr: &Addr) -> Result<NodeId, JoinError> {
         let node = self.endpoint.contact(addr).await?;
-        self.commands.send(Command::Contact(node)).await.map_err(|_| JoinError::Over)?;
-        Ok(node)
+        let is_here = |member: &MemberInfo| member.node == node && member.standing.is_here();
+        for _ in 0..ATTEMPTS {
+            self.commands.send(Command::Contact(node)).await.map_err(|_| JoinError::Over)?;
+            if node == self.endpoint.node() {
+                return Ok(node);
+            }
+            // The question, or its answer, may have gone down with a conn.
+            let seen =
+                timeout(PATIENCE, self.wait_for(|members| members.iter().any(is_here))).await;
+            if seen.is_ok_and(|members| members.iter().any(is_here)) {
+                return Ok(node);
+            }
+        }
+        Err(JoinError::Silent(node))
     }
 
     /// All other members that are known, those that failed or left included, by id.
@@ -326,73 +341,10 @@ impl Driver {
         }
     }
 
-    fn info(&self, member: &Member) -> MemberInfo {
-        let record = member.record();
-        MemberInfo {
-            node: record.node,
-            name: record.name.clone(),
-            addresses: record.addresses.iter().filter_map(|it| unpack(it).ok()).collect(),
-            standing: member.standing(),
-            metadata: self.swim.metadata(record.node),
-        }
-    }
-
     /// When the core wants to be woken.
     fn due(&self) -> Instant {
         let wait = self.swim.deadline().map(|due| due.since(now(&self.clock)));
         Instant::now() + wait.unwrap_or(LONGEST).min(LONGEST)
-    }
-
-    fn carry_out(&mut self) {
-        let mut has_changed = false;
-        while let Some(output) = self.swim.poll() {
-            match output {
-                Output::Send { to, via, bytes } => {
-                    let sent = match via {
-                        Via::Packet => self.endpoint.send(to, Class::Control, bytes),
-                        Via::Stream => self.endpoint.send_over_stream(to, Class::Gossip, bytes),
-                        Via::Anew => {
-                            self.endpoint.try_again(to);
-                            self.endpoint.send_over_stream(to, Class::Gossip, bytes)
-                        }
-                    };
-                    self.unsent.fetch_add(u64::from(sent.is_err()), Relaxed);
-                }
-                Output::Learn { node, addresses, .. } => {
-                    let addrs = addresses.iter().filter_map(|bytes| unpack(bytes).ok()).collect();
-                    match self.endpoint.hear_of(node, addrs) {
-                        Ok(refused) => refused.iter().for_each(|(addr, why)| {
-                            tracing::debug!(%node, %addr, %why, "an address is not dialled");
-                        }),
-                        Err(error) => tracing::warn!(%node, %error, "a member has no place"),
-                    }
-                    has_changed = true;
-                }
-                Output::Forget(node) => {
-                    self.endpoint.forget(node);
-                    has_changed = true;
-                }
-                Output::Event(event) => {
-                    // An error would mean that nobody listens, which is fine.
-                    drop(self.events.send(event));
-                    has_changed = true;
-                }
-                Output::Rumor(rumor) => self.rumors.tell(Heard::Rumor(rumor)),
-                Output::Gap(gap) => self.rumors.tell(Heard::Gap(gap)),
-                Output::Left(report) => {
-                    if let Some(told) = self.leaving.take() {
-                        told.send(report).ok();
-                    }
-                }
-            }
-        }
-        if has_changed {
-            self.shown.send_replace(self.swim.members().map(|member| self.info(member)).collect());
-        }
-        self.counted.send_if_modified(|counted| {
-            let counters = self.swim.counters();
-            std::mem::replace(counted, counters) != counters
-        });
     }
 }
 
@@ -409,6 +361,9 @@ fn now(clock: &Clock) -> Time {
     Time(Duration::from_nanos(clock.nanos()))
 }
 
+/// How often a node is asked of its members, and how long it may take to answer.
+const ATTEMPTS: u32 = 5;
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Commands that wait for the task; whoever gives one more waits.
 const COMMANDS: usize = 16;
 /// Events that may wait for whoever is slow to take them; of more, the oldest go.

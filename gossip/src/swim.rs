@@ -92,6 +92,8 @@ struct Timers {
     gossip: Time,
     exchange: Option<Time>,
     heal: Option<Time>,
+    /// When to look again at what others know, after this node has joined them.
+    look: Option<Time>,
     /// From when on another exchange may be made because tables differ.
     hurry: Time,
     resign: Time,
@@ -160,6 +162,7 @@ impl<S: Signer> Swim<S> {
         match input {
             Input::Received { from, bytes } => self.receive(now, from, &bytes, rng),
             Input::Contact(node) if node != self.node() => {
+                self.look_again(now);
                 self.ask(node, Via::Stream);
                 self.meet(node, now);
             }
@@ -187,6 +190,7 @@ impl<S: Signer> Swim<S> {
             gossip.map(|_| self.timers.gossip),
             self.timers.exchange.filter(|_| 0 < self.table.here()),
             self.timers.heal.filter(|_| !self.table.failed().is_empty()),
+            self.timers.look,
             Some(self.timers.resign),
             Some(self.timers.expire),
             self.prober.next_relay(),
@@ -302,6 +306,7 @@ impl Timers {
             gossip: now,
             exchange: config.exchange_interval.map(&mut within),
             heal: config.heal_interval.map(&mut within),
+            look: None,
             hurry: now,
             resign: now + config.resign_interval,
             expire: now + EXPIRE_EVERY,

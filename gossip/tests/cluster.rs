@@ -6,8 +6,8 @@ use rumormill_endpoint::{
     Admission, Config as Settings, Endpoint, Inboxes, Reach, Ticket, Tickets, seal::Cluster,
 };
 use rumormill_gossip::{
-    BroadcastError, Config, Event, Gossip, Heard, MAX_RUMOR, MemberInfo, Profile, ProfileError,
-    Rumors, Standing, pack,
+    BroadcastError, Config, Event, Gossip, Heard, JoinError, MAX_RUMOR, MemberInfo, Profile,
+    ProfileError, Rumors, Standing, pack,
 };
 use rumormill_identity::{PublicKey, SecretKey};
 use rumormill_registry::Registry;
@@ -329,4 +329,25 @@ async fn the_longest_rumor_comes_over_tcp_and_udp() {
     assert_eq!(late, Err(BroadcastError::Over));
     let mut own = nodes[0].gossip.rumors();
     assert_eq!(timeout(SOON, own.recv()).await, Ok(None), "membership has ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_joined_knows_the_others() {
+    let network = Network::new(7);
+    let places = |number| vec![format!("mem://n{number}")];
+    let nodes = cluster(&network, "stream", places, 4).await;
+    let joiner = Node::start(&network, "stream", 5, &places(5)).await;
+    joiner.gossip.join(&nodes[3].addrs[0]).await.expect("somebody is there");
+    assert_eq!(joiner.gossip.members().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_tells_of_no_members_is_not_joined() {
+    let network = Network::new(7);
+    let node = Node::start(&network, "stream", 1, &["mem://n1".into()]).await;
+    let over = Node::start(&network, "stream", 2, &["mem://n2".into()]).await;
+    over.gossip.leave(Duration::from_secs(1)).await.expect("it was a member");
+    let joined = node.gossip.join(&over.addrs[0]).await;
+    let silent = over.endpoint.node();
+    assert!(matches!(joined, Err(JoinError::Silent(node)) if node == silent), "{joined:?}");
 }

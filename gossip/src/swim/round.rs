@@ -111,8 +111,10 @@ impl<S: Signer> Swim<S> {
             let every = self.config.exchange_every(self.size());
             self.timers.exchange =
                 self.timers.exchange.zip(every).map(|(at, every)| following(at, every, now));
-            let with = self.prober.some(1, self.node(), rng);
-            with.into_iter().for_each(|node| self.ask(node, Via::Stream));
+            self.ask_anybody(rng);
+        }
+        if self.timers.look.take_if(|at| *at <= now).is_some() {
+            self.ask_anybody(rng);
         }
         if self.timers.heal.is_some_and(|at| at <= now) {
             let rhythm = self.timers.heal.zip(self.config.heal_interval);
@@ -136,6 +138,19 @@ impl<S: Signer> Swim<S> {
                 None => (),
             }
         }
+    }
+
+    /// Has state exchanged once more when what is news now has gone round: what did not reach everybody
+    /// need not wait until digests have differed for some time.
+    pub(super) fn look_again(&mut self, now: Time) {
+        let round = self.config.gossip_interval.unwrap_or(self.config.probe_interval);
+        let is_allowed = self.config.exchange_interval.is_some();
+        self.timers.look = is_allowed.then(|| now + round.saturating_mul(2));
+    }
+
+    fn ask_anybody(&mut self, rng: &mut impl Rng) {
+        let with = self.prober.some(1, self.node(), rng);
+        with.into_iter().for_each(|node| self.ask(node, Via::Stream));
     }
 
     fn any_failed(&self, rng: &mut impl Rng) -> Option<NodeId> {
