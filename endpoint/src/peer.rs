@@ -1,7 +1,7 @@
 //! What is known of one peer.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
@@ -74,6 +74,9 @@ struct State {
     session: Option<Arc<Session>>,
     /// The one that somebody at its address claims, and that we seal for until it is proven.
     candidate: Option<Arc<Session>>,
+    /// Those that it has proven to be in before, the latest last. A process that was taken for gone may
+    /// still be there: were its counters to begin anew, what was opened once would be opened again.
+    former: VecDeque<Arc<Session>>,
     tracks: Tracks,
     /// Why it may be a member, as it has shown last.
     ticket: Bytes,
@@ -82,8 +85,21 @@ struct State {
 
 impl State {
     fn known(&self, theirs: Party) -> Option<Arc<Session>> {
-        let known = [&self.session, &self.candidate].into_iter().flatten();
+        let known = [&self.session, &self.candidate].into_iter().flatten().chain(&self.former);
         known.into_iter().find(|session| session.theirs == theirs).cloned()
+    }
+
+    /// Goes on with another session, and keeps what was counted in the one before; returns the one to go
+    /// on with.
+    fn supersede(&mut self, session: Arc<Session>) -> Arc<Session> {
+        let former = self.former.iter().position(|former| former.theirs == session.theirs);
+        let session = former.and_then(|at| self.former.remove(at)).unwrap_or(session);
+        self.former.extend(self.session.replace(session.clone()));
+        if MAX_FORMER < self.former.len() {
+            self.former.pop_front();
+        }
+        self.candidate = None;
+        session
     }
 }
 
@@ -224,9 +240,7 @@ impl Peer {
                 if is_another {
                     state.tracks.clear().for_each(|link| link.cut());
                 }
-                state.session = Some(session.clone());
-                state.candidate = None;
-                (session, is_another)
+                (state.supersede(session), is_another)
             }
         })
     }
@@ -290,6 +304,7 @@ impl Peer {
         state.tracks.clear().for_each(|link| link.cut());
         let session = state.session.take();
         state.candidate = None;
+        state.former.clear();
         drop(state);
         self.questions().clear();
         session
@@ -354,5 +369,36 @@ impl Drop for AnotherConn<'_> {
 
 /// Conns of one peer; three are in use, and more only while others end.
 const MAX_CONNS: u32 = 16;
+/// Sessions of a peer that are remembered when it is in another. Only who has its key can prove one.
+const MAX_FORMER: usize = 4;
 /// The longest time that a peer is left alone.
 const COOL_DOWN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use rumormill_identity::SecretKey;
+
+    use super::*;
+
+    #[test]
+    fn a_session_that_comes_back_goes_on_counting() {
+        let (cluster, ours) = (Cluster::named("test"), Party { node: NodeId([1; 32]), session: 1 });
+        let node = SecretKey::from_bytes(&[2; 32]).node();
+        let peer = Peer::new(node, Limits { messages: 1, bytes: 1 }, None);
+        let enter = |session| {
+            let session = peer.session_for(&cluster, ours, Party { node, session });
+            peer.adopt(session.expect("it is a key")).expect("it is not forgotten")
+        };
+        let (first, _) = enter(1);
+        assert!(enter(2).1, "it has started again");
+        let (back, is_another) = enter(1);
+        assert!(is_another && Arc::ptr_eq(&first, &back));
+        // A greeting that had begun before it was known.
+        enter(2);
+        let fresh = Session::new(&cluster, ours, first.theirs).map(Arc::new);
+        let (back, _) = peer.adopt(fresh.expect("it is a key")).expect("it is not forgotten");
+        assert!(Arc::ptr_eq(&first, &back));
+        (3..=9).for_each(|session| _ = enter(session));
+        assert_eq!(peer.lock().former.len(), MAX_FORMER);
+    }
+}

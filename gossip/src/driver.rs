@@ -25,7 +25,7 @@ use tokio::{
 
 use crate::{
     Config, Counters, Dissemination, Event, Grant, Input, LeaveReport, MAX_METADATA, MAX_RUMOR,
-    MAX_RUMORS, Profile, ProfileError, Signer, Standing, Start, Swim, Time,
+    MAX_RUMORS, Profile, ProfileError, Signer, Standing, Start, Swim, Time, Version,
     driver::{
         hearing::{Hall, Teller},
         rumors::Saying,
@@ -62,6 +62,8 @@ pub struct MemberInfo {
     pub standing: Standing,
     /// What it says of itself beyond that; `None` while it is not known here yet.
     pub metadata: Option<Bytes>,
+    /// The version of what it says of itself.
+    pub version: Version,
 }
 
 /// Why a node could not join.

@@ -90,7 +90,7 @@ pub enum Event {
         /// By whom.
         by: NodeId,
     },
-    /// A member that was suspected says that it lives.
+    /// A member that was suspected says that it lives, and perhaps something new about itself.
     Cleared(NodeId),
     /// A member is held to be gone without a word.
     Failed {

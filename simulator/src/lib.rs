@@ -1,1 +1,3 @@
 //! Clusters in virtual time, under a seed: what must never happen, and what it costs.
+
+pub mod nodes;

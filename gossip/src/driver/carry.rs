@@ -76,6 +76,7 @@ impl Driver {
             addresses: record.addresses.iter().filter_map(|it| unpack(it).ok()).collect(),
             standing: member.standing(),
             metadata: self.swim.metadata(record.node),
+            version: record.version,
         }
     }
 }

@@ -475,3 +475,20 @@ fn senseless_settings_end_nothing() {
         }
     }
 }
+
+#[test]
+fn a_name_taken_under_suspicion_is_told_of_once() {
+    let mut bench = Bench::new(3, probes());
+    let named = |n| {
+        Record::sign(issue(1, n), Profile { name: "n1".into(), ..Profile::default() }, &notary(2))
+    };
+    bench.hear(3, &[accusation(Verdict::Suspect, 2, FIRST, 3)]);
+    bench.hear(3, &[of_record(&named(2))]);
+    let conflict = Event::NameConflict { name: "n1".into(), holder: node(1), rival: node(2) };
+    let suspected = Event::Suspected { node: node(2), by: node(3) };
+    assert_eq!(bench.events(), [suspected.clone(), Event::Cleared(node(2)), conflict]);
+
+    bench.hear(3, &[accusation(Verdict::Suspect, 2, named(2).version, 3)]);
+    bench.hear(3, &[of_record(&named(3))]);
+    assert_eq!(bench.events(), [suspected, Event::Cleared(node(2))], "it has had it before");
+}

@@ -101,6 +101,8 @@ impl<S: Signer> Swim<S> {
         }
         let Some(grant) = self.admission(&record, now) else { return };
         let was_here = self.is_here(record.node);
+        let known = self.table.get(record.node);
+        let is_renamed = known.is_some_and(|known| known.record.name != record.name);
         let (node, name, metadata) = (record.node, record.name.clone(), record.metadata);
         self.spread.forget(node);
         if teller.source == Source::Spread || now.seconds().abs_diff(record.issued) <= FRESH {
@@ -120,7 +122,13 @@ impl<S: Signer> Swim<S> {
             (true, true) | (false, false) => (),
         }
         self.report(node, change);
-        if matches!(change, Change::Joined | Change::Returned | Change::Updated) {
+        let may_clash = match change {
+            Change::Joined | Change::Returned | Change::Updated => true,
+            // Who refutes a suspicion may have taken a name meanwhile.
+            Change::Cleared => is_renamed,
+            Change::Left | Change::Noted => false,
+        };
+        if may_clash {
             self.check_name(&name, node);
         }
     }
