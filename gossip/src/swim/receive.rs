@@ -21,8 +21,9 @@ use crate::{
 /// Pages of state that are sent in a second, and the answer that exceeds it; further questions are
 /// dropped, counted, and asked again by whoever needs it. One may ask much in few bytes.
 const MAX_SERVED: usize = 512;
-/// How long tables have to differ until it takes an exchange to mend that.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long tables have to differ until it takes an exchange to mend that: for two answers in a row, where
+/// somebody is probed every second.
+const PATIENCE: Duration = Duration::from_millis(900);
 /// The time between such exchanges.
 const HURRY: Duration = Duration::from_secs(1);
 /// When one that was asked for help says that it has no answer: this part of the time-out.

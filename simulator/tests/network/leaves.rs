@@ -2,7 +2,7 @@
 
 use rumormill_gossip::{Config, Event, Input, LeaveReport};
 
-use crate::model::{Net, SECOND, id};
+use rumormill_simulator::cores::{Net, SECOND, id};
 
 fn has_left(net: &Net, at: usize) -> bool {
     net.hosts[at].left.is_some() && net.is_gone(at)
@@ -12,7 +12,7 @@ fn has_left(net: &Net, at: usize) -> bool {
 fn leaving_is_confirmed_and_seen_by_all() {
     for seed in 0..50 {
         let mut net = Net::settled(seed, 30, Config::lan());
-        (net.loss, net.config.packet) = (if seed % 2 == 0 { 0.0 } else { 0.2 }, 1200);
+        net.link.loss = if seed % 2 == 0 { 0.0 } else { 0.2 };
         let leavers = [3, 7, 11];
         leavers.iter().for_each(|at| net.input(*at, Input::Leave(10 * SECOND)));
         let all_left = |net: &Net| leavers.iter().all(|at| has_left(net, *at));

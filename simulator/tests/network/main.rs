@@ -1,11 +1,10 @@
 //! Many cores and a model of the network between them, in virtual time, under a seed.
 
-mod crowd;
 mod faults;
-mod figures;
 mod joins;
 mod leaves;
-mod model;
 mod partitions;
+mod planted;
+mod stories;
 mod strangers;
-mod watch;
+mod swim;

@@ -2,7 +2,7 @@
 
 use rumormill_gossip::{Config, Event};
 
-use crate::model::{Net, SECOND};
+use rumormill_simulator::cores::{Net, SECOND};
 
 fn part(net: &mut Net, size: usize) {
     net.hosts.iter_mut().skip(size).for_each(|host| host.island = 1);

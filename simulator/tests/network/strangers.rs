@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rand::RngExt;
 use rumormill_gossip::{Config, Event, Input, Profile};
 
-use crate::model::{Net, SECOND, Signing, id};
+use rumormill_simulator::cores::{Net, Noted, SECOND, Signing, id};
 
 #[test]
 fn replays_bring_nobody_back() {
@@ -19,7 +19,7 @@ fn replays_bring_nobody_back() {
         let heard = std::mem::take(&mut net.heard);
         for (from, bytes) in heard {
             let at = net.rng.random_range(0..8);
-            if net.is_running(at) && at != from {
+            if net.hosts[at].is_running() && at != from {
                 net.receive(at, from, bytes);
             }
         }
@@ -73,8 +73,8 @@ fn of_two_processes_with_one_key_the_older_stops() {
     for (from, bytes) in heard {
         older.receive(2, from.min(1), bytes);
     }
-    let conflict = |(_, event): &(_, Event)| matches!(event, Event::IdentityConflict { .. });
-    assert!(older.hosts[2].events.iter().any(conflict));
+    let conflict = |note: &&Noted| matches!(note.event, Event::IdentityConflict { .. });
+    assert_eq!(older.log.iter().find(conflict).map(|note| note.host), Some(2));
     assert!(older.hosts[2].swim.is_over() && older.hosts[2].swim.deadline().is_none());
     assert!(!net.hosts[2].swim.is_over(), "the newer one goes on");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rumormill_gossip::{Config, Event, Lifeguard};
 
-use crate::model::{Net, SECOND, id};
+use rumormill_simulator::cores::{Net, SECOND, id};
 
 fn plain() -> Config {
     Config {
@@ -22,12 +22,13 @@ fn plain() -> Config {
 fn two_messages_a_member_and_period_at_every_size() {
     for size in [2, 8, 32, 128] {
         let mut net = Net::settled(1, size, plain());
-        net.sent.clear();
+        let before = net.traffic;
         net.run(50 * SECOND);
-        let sent: u64 = net.sent.values().sum();
-        let rate = sent as f64 / size as f64 / 50.0;
-        assert!((1.95..=2.05).contains(&rate), "{rate} of {size}: {:?}", net.sent);
-        assert!(net.sent.keys().all(|kind| [1, 2].contains(kind)), "only pings and acks");
+        let traffic = net.traffic - before;
+        let rate = traffic.messages() as f64 / size as f64 / 50.0;
+        assert!((1.95..=2.05).contains(&rate), "{rate} of {size}");
+        let [_, pings, acks, ..] = traffic.kinds;
+        assert_eq!(pings + acks, traffic.messages(), "only pings and acks");
     }
 }
 
@@ -37,7 +38,7 @@ fn periods(net: &mut Net, size: usize) -> (f64, f64) {
     let offset = net.rng.random_range(3000..6000);
     net.run(Duration::from_millis(offset));
     let (victim, start) = (net.rng.random_range(0..size), net.now);
-    net.hosts.iter_mut().for_each(|host| host.events.clear());
+    net.log.clear();
     net.hosts[victim].island = 1;
     let is_suspected = |net: &Net| {
         net.count(|event| matches!(event, Event::Suspected { node, .. } if *node == id(victim)))
