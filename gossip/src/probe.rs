@@ -19,6 +19,9 @@ pub(crate) struct Prober {
     next: usize,
     /// One who comes before the others, because there is reason for doubt.
     urgent: Option<NodeId>,
+    /// Whether the last one came before the others: the next does not, so that whoever gives reason for
+    /// doubt without end keeps nobody else from being probed.
+    was_urgent: bool,
     number: u32,
     /// The probe of this period.
     pub(crate) current: Option<Probe>,
@@ -99,7 +102,9 @@ impl Prober {
 
     /// Begins the probe of a period; its target and number, unless there is nobody.
     pub(crate) fn begin(&mut self, escalates: Time, rng: &mut impl Rng) -> Option<(NodeId, u32)> {
-        let target = self.urgent.take().or_else(|| self.in_turn(rng))?;
+        let urgent = self.urgent.take_if(|_| !self.was_urgent);
+        self.was_urgent = urgent.is_some();
+        let target = urgent.or_else(|| self.in_turn(rng))?;
         let number = self.new_number();
         self.current = Some(Probe {
             target,
@@ -344,5 +349,8 @@ mod tests {
         assert_eq!(begin(&mut prober, &mut rng).0, node(5));
         prober.remove(node(5));
         assert!(prober.current.is_none(), "nobody waits for one who is gone");
+        prober.hurry(node(6));
+        let next = [begin(&mut prober, &mut rng).0, begin(&mut prober, &mut rng).0];
+        assert_eq!(next[1], node(6), "every other turn is the others'");
     }
 }

@@ -9,7 +9,7 @@ use rumormill_identity::{Purpose, SIGNATURE};
 use super::*;
 use crate::{
     accusation::{Accusation, Verdict},
-    config::Dissemination,
+    config::{Dissemination, Lifeguard},
     member::Standing,
     message::{Body, Message, Update, begin, of_accusation},
     record::tests::{issue, record},
@@ -474,6 +474,28 @@ fn senseless_settings_end_nothing() {
             assert!(bench.swim.is_over(), "{time:?} {factor} {count}");
         }
     }
+}
+
+#[test]
+fn a_member_that_others_suspect_is_probed_next_by_some() {
+    let probed = |seed: u64, haste: bool| {
+        let lifeguard = Lifeguard { haste, ..Lifeguard::ON };
+        let mut bench = Bench::new(9, Config { lifeguard, ..Config::lan() });
+        bench.rng = StdRng::seed_from_u64(seed);
+        bench.hear(3, &[accusation(Verdict::Suspect, 5, FIRST, 3)]);
+        bench.outputs();
+        bench.pass(Duration::from_secs(1));
+        let is_ping = |output: &Output| match output {
+            Output::Send { to, bytes, .. } => *to == node(5) && bytes[1] == 1,
+            _ => false,
+        };
+        bench.outputs().iter().any(is_ping)
+    };
+    let count = |haste| (0..100).filter(|seed| probed(*seed, haste)).count();
+    // It is another's turn.
+    assert_eq!(count(false), 0);
+    let hasty = count(true);
+    assert!((35..=65).contains(&hasty), "{hasty} of 100, where half of them should");
 }
 
 #[test]

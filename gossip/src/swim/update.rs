@@ -2,7 +2,7 @@
 
 use std::iter::once;
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 use rumormill_transport_api::NodeId;
 
 use crate::{
@@ -52,7 +52,7 @@ impl<S: Signer> Swim<S> {
         for update in updates {
             match update {
                 Update::Record(record) => self.take_record(record, teller, now, rng),
-                Update::Claim(claim) => self.take_claim(&claim, Source::Spread, now),
+                Update::Claim(claim) => self.take_claim(&claim, Source::Spread, now, rng),
                 Update::Rumor(hearsay) => self.take_rumor(&hearsay, now),
                 Update::Announced(announced) => self.take_announced(from, announced, now),
             }
@@ -81,7 +81,7 @@ impl<S: Signer> Swim<S> {
                     updates.next();
                 }
                 (Update::Record(record), _) => self.take_record(record, teller, now, rng),
-                (Update::Claim(claim), _) => self.take_claim(&claim, Source::State, now),
+                (Update::Claim(claim), _) => self.take_claim(&claim, Source::State, now, rng),
                 // State is of members alone.
                 (Update::Rumor(_) | Update::Announced(_), _) => self.counters.malformed += 1,
             }
@@ -219,7 +219,7 @@ impl<S: Signer> Swim<S> {
         }
     }
 
-    fn take_claim(&mut self, claim: &Claim, source: Source, now: Time) {
+    fn take_claim(&mut self, claim: &Claim, source: Source, now: Time, rng: &mut impl Rng) {
         let mine = once(self.node()).filter(|node| brief(*node) == claim.about);
         let parties: Vec<(NodeId, NodeId)> = mine
             .chain(self.table.called(claim.about))
@@ -231,7 +231,7 @@ impl<S: Signer> Swim<S> {
         }
         // More than one only where ids look alike; then the signature tells who is meant.
         for (about, by) in parties {
-            if self.take_accusation(claim.between(about, by), source, now) {
+            if self.take_accusation(claim.between(about, by), source, now, rng) {
                 return;
             }
         }
@@ -243,7 +243,13 @@ impl<S: Signer> Swim<S> {
     }
 
     /// Tells whether the accusation was genuine.
-    fn take_accusation(&mut self, accusation: Accusation, source: Source, now: Time) -> bool {
+    fn take_accusation(
+        &mut self,
+        accusation: Accusation,
+        source: Source,
+        now: Time,
+        rng: &mut impl Rng,
+    ) -> bool {
         let is_mine = accusation.about == self.node();
         self.is_misjudged |= is_mine && accusation.version <= self.own.version;
         if !self.wants(&accusation) {
@@ -255,7 +261,7 @@ impl<S: Signer> Swim<S> {
         } else {
             match is_mine {
                 true => self.refute(now),
-                false => self.believe(accusation, source, now),
+                false => self.believe(accusation, source, now, rng),
             }
             return true;
         }
@@ -277,11 +283,17 @@ impl<S: Signer> Swim<S> {
         self.reissue(State::Alive, now);
     }
 
-    fn believe(&mut self, accusation: Accusation, source: Source, now: Time) {
+    fn believe(&mut self, accusation: Accusation, source: Source, now: Time, rng: &mut impl Rng) {
         match (accusation.verdict, source) {
-            (Verdict::Suspect, _) => self.suspect(&accusation, now),
+            (Verdict::Suspect, _) => {
+                if self.suspect(&accusation, now) {
+                    self.look_into(accusation.about, rng);
+                }
+            }
             (Verdict::Failed, Source::Spread) if self.config.second_opinion => {
-                self.suspect(&accusation, now);
+                if self.suspect(&accusation, now) {
+                    self.look_into(accusation.about, rng);
+                }
             }
             (Verdict::Failed, Source::Spread) => self.fail(accusation, now),
             // What another node holds for failed may have been parted from it alone: whoever hears of it
@@ -290,13 +302,26 @@ impl<S: Signer> Swim<S> {
         }
     }
 
-    pub(super) fn suspect(&mut self, accusation: &Accusation, now: Time) {
+    /// Has a member that somebody else suspects probed next by some: those whose word it takes, and as many
+    /// again. It learns with that of the suspicion, if it lives.
+    fn look_into(&mut self, node: NodeId, rng: &mut impl Rng) {
+        let wanted = 2.0 * (self.config.suspicion_mult - 2.0).max(0.0);
+        let chance = wanted / self.size().saturating_sub(2).max(1) as f64;
+        if self.config.lifeguard.haste && rng.random::<f64>() < chance {
+            self.prober.hurry(node);
+        }
+    }
+
+    /// Tells whether it is the first who says so.
+    pub(super) fn suspect(&mut self, accusation: &Accusation, now: Time) -> bool {
         let (node, by) = (accusation.about, accusation.by);
         let timing = Timing::new(&self.config, self.size());
         self.spread.accusation(node, by, of_accusation(accusation));
-        if self.table.suspect(accusation, now, timing) {
+        let is_first = self.table.suspect(accusation, now, timing);
+        if is_first {
             self.event(Event::Suspected { node, by });
         }
+        is_first
     }
 
     pub(super) fn fail(&mut self, accusation: Accusation, now: Time) {

@@ -44,7 +44,7 @@ struct Anomaly {
 
 fn rows() -> Vec<Row> {
     let published = |probe, suspicion, buddy| {
-        let lifeguard = Lifeguard { probe, suspicion, buddy, pause: false };
+        let lifeguard = Lifeguard { probe, suspicion, buddy, pause: false, haste: false };
         let config = Config { lifeguard, second_opinion: false, ..Config::lan() };
         Config { stream_probe: false, suspicion_mult: 5.0, suspicion_max_mult: 6.0, ..config }
     };

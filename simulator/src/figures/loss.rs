@@ -40,7 +40,7 @@ pub(super) fn table(options: &Options) -> Report {
     report.say("");
     report.say("Three helpers, and no probe over streams. Failures that anybody reported of anybody at any time, members that anybody holds for failed at the end, and suspicions that each reports in a period: over all seeds. With all else that is on by default, and with Lifeguard as published, nobody may be removed. Without exchanges, which are what reaches a member that a refutation has missed, and with plain SWIM: to compare.");
     report.head(&["", "failures", "held failed", "suspicions", ""]);
-    let paper = Lifeguard { pause: false, ..Lifeguard::ON };
+    let paper = Lifeguard { pause: false, haste: false, ..Lifeguard::ON };
     let all = Config { stream_probe: false, ..Config::lan() };
     let published = Config { lifeguard: paper, second_opinion: false, ..all.clone() };
     let plain = Config { lifeguard: Lifeguard::OFF, second_opinion: false, ..packets_only() };

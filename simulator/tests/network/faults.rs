@@ -143,7 +143,7 @@ fn false_failures(config: &Config) -> usize {
 fn the_healthy_are_protected_from_the_slow() {
     let config = Config { stream_probe: false, ..Config::lan() };
     let plain = Config { lifeguard: Lifeguard::OFF, second_opinion: false, ..config.clone() };
-    let paper = Lifeguard { pause: false, ..Lifeguard::ON };
+    let paper = Lifeguard { pause: false, haste: false, ..Lifeguard::ON };
     let paper = Config { lifeguard: paper, second_opinion: false, ..config.clone() };
     let [plain, paper, all] = [plain, paper, config].map(|config| false_failures(&config));
     assert!(100 < plain, "nothing was put to the test: {plain}");

@@ -18,7 +18,7 @@ pub(crate) fn measure(mix: Mix, options: &Options, folder: &Path) -> Outcome<Vec
         let started: Vec<_> = (0..groups).map(|_| start()).collect();
         started.into_iter().map(|it| it.join().map_err(|_| "a cluster has panicked")?).collect()
     });
-    Ok(rows(mix, nodes, &found?))
+    Ok(rows(mix, nodes, &found?, options))
 }
 
 /// What was found out in one cluster.
@@ -47,7 +47,7 @@ fn one_by_one(mix: Mix, folder: &Path, nodes: usize, kills: usize) -> Outcome<Fo
     Ok(Found { seconds, false_alarms: false_alarms + group.failed.len() })
 }
 
-fn rows(mix: Mix, nodes: usize, found: &[Found]) -> Vec<Row> {
+fn rows(mix: Mix, nodes: usize, found: &[Found], options: &Options) -> Vec<Row> {
     let seconds: Vec<f64> = found.iter().flat_map(|it| it.seconds.iter().copied()).collect();
     let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;
     let longest = seconds.iter().copied().fold(0.0, f64::max);
@@ -59,17 +59,12 @@ fn rows(mix: Mix, nodes: usize, found: &[Found]) -> Vec<Row> {
         value,
         required,
     };
-    let of_mean = match ENOUGH <= seconds.len() {
-        true => Required::at_most(6.7, mean, "<= 6.7 s"),
-        false => Required::Nothing,
-    };
+    let of_mean = Required::time(6.7, mean, "<= 6.7 s", options);
+    let of_longest = Required::time(10.0, longest, "<= 10 s", options);
     let none = Required::met("none", false_alarms == 0);
     vec![
         row("mean", format!("{mean:.2} s"), of_mean),
-        row("longest", format!("{longest:.2} s"), Required::at_most(10.0, longest, "<= 10 s")),
+        row("longest", format!("{longest:.2} s"), of_longest),
         row("false alarms", false_alarms.to_string(), none),
     ]
 }
-
-/// Kills whose mean tells something.
-const ENOUGH: usize = 20;

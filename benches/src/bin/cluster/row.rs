@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::options::{Mix, Part};
+use crate::options::{Mix, Options, Part};
 
 /// One line of the table.
 #[derive(Clone)]
@@ -47,6 +47,12 @@ impl Row {
 impl Required {
     pub(crate) fn at_most(limit: f64, value: f64, what: &'static str) -> Self {
         Self::met(what, value <= limit)
+    }
+
+    /// The same for a time, of which a quick run says nothing: it shows that things happen at all, on
+    /// machines that do other things as well.
+    pub(crate) fn time(limit: f64, value: f64, what: &'static str, options: &Options) -> Self {
+        if options.is_quick { Self::Nothing } else { Self::at_most(limit, value, what) }
     }
 
     pub(crate) fn met(what: &'static str, is_met: bool) -> Self {
