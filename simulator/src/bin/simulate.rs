@@ -109,13 +109,13 @@ impl Wish {
 }
 
 fn number(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("{} is no number", text.escape_debug()))
+    text.parse().map_err(|_| format!("'{}' is no number", text.escape_debug()))
 }
 
 fn nodes(text: &str) -> Result<u16, String> {
     let count = number(text)?;
     let count = u16::try_from(count).ok().filter(|count| (2..=60).contains(count));
-    count.ok_or_else(|| format!("{} nodes are too few or too many", text.escape_debug()))
+    count.ok_or_else(|| format!("{} nodes; from 2 to 60 are possible", text.escape_debug()))
 }
 
 /// Tells whether all that is promised held.
@@ -164,7 +164,8 @@ fn judged(breaches: &[Breach], out: &mut impl Write) -> io::Result<()> {
 
 fn draw(wish: &Wish, report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(file) = &wish.out else { return Ok(()) };
-    fs::write(file, svg(report))?;
+    let named = |error| io::Error::other(format!("{} cannot be written: {error}", file.display()));
+    fs::write(file, svg(report)).map_err(named)?;
     writeln!(out, "drawn: {}", file.display())
 }
 
