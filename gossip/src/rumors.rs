@@ -269,6 +269,7 @@ impl Mill {
 
     /// An origin is no member any more; what is given up by that.
     pub(crate) fn forget(&mut self, node: NodeId) -> Vec<Gap> {
+        self.served.remove(&node);
         self.change(node, |origin| {
             origin.is_gone = true;
             origin.window.close()

@@ -248,4 +248,6 @@ fn what_is_served_is_bounded_for_each_and_for_all() {
     };
     assert_eq!(served(1), SERVED / page as u64);
     assert_eq!((2..=50).map(&mut served).sum::<u64>(), (SERVED_ALL - SERVED) / page as u64);
+    (1..=50).for_each(|by| _ = bench.mill.forget(node(by)));
+    assert!(bench.mill.served.is_empty(), "nothing is kept for those who are gone");
 }

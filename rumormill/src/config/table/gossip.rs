@@ -24,7 +24,7 @@ pub(in crate::config) const GOSSIP: &[Key] = keys! {
     "gossip.suspicion_max_mult" Restart MULTIPLE, |c| c.gossip.suspicion_max_mult,
         "The longest suspicion lasts this many times the shortest.";
     "gossip.retransmit_mult" Restart whole(1, 100), |c| c.gossip.retransmit_mult,
-        "Each node sends an update this many times the number of digits of the number of members.";
+        "Each node sends an update this many times the number of digits of the number of members, at least two.";
     "gossip.gossip_interval" Restart Or(OFF, PERIOD), |c| c.gossip.gossip_interval,
         "How often updates are sent by themselves, beside those that go with probes.";
     "gossip.gossip_fanout" Restart whole(1, 64), |c| c.gossip.gossip_fanout,
