@@ -196,7 +196,13 @@ impl Endpoint {
 
     /// What this node shows itself.
     pub fn ticket(&self) -> Bytes {
-        self.hub.config.ticket.clone()
+        self.hub.ticket()
+    }
+
+    /// Has this node show another ticket from now on: the next one, before the last expires. Conns that
+    /// are open stay so.
+    pub fn set_ticket(&self, ticket: Bytes) {
+        self.hub.set_ticket(ticket);
     }
 
     /// Ends all conns to a peer and drops what waits for it; tells whether it was known.
@@ -337,8 +343,10 @@ impl Endpoint {
     /// Takes no more messages, sends what waits, closes all conns, and ends what is left after
     /// `deadline`.
     ///
+    /// Whatever is asked of it afterwards is refused; closing again finds nothing left to end.
+    ///
     /// Not cancel-safe: dropping the future ends everything at once.
-    pub async fn close(self, deadline: Duration) -> Report {
+    pub async fn close(&self, deadline: Duration) -> Report {
         let until = later(Instant::now(), deadline);
         self.hub.close();
         self.accepting.close();

@@ -314,7 +314,7 @@ impl Door<'_> {
             cluster: self.hub.cluster.mark(),
             party: self.hub.us,
             max_frame: u32::try_from(self.info.caps.max_message).unwrap_or(u32::MAX),
-            ticket: self.hub.config.ticket.clone(),
+            ticket: self.hub.ticket(),
         }
     }
 

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use rumormill_identity::{SIGNATURE, SecretKey};
 use rumormill_registry::Registry;
@@ -52,6 +53,7 @@ use crate::{
 pub(crate) struct Hub {
     pub(crate) config: Config,
     admission: RwLock<Admission>,
+    ticket: RwLock<Bytes>,
     pub(crate) key: SecretKey,
     pub(crate) us: Party,
     pub(crate) cluster: Cluster,
@@ -91,6 +93,7 @@ impl Hub {
             cluster: Cluster::named(&config.cluster),
             crowd: Crowd::of(config.max_accepted),
             admission: RwLock::new(config.admission.clone()),
+            ticket: RwLock::new(config.ticket.clone()),
             config,
             key,
             ledger,
@@ -297,6 +300,15 @@ impl Hub {
         let now = self.config.clock.seconds();
         let rest = ticket.map(|ticket| ticket.not_after.saturating_sub(now).saturating_add(1));
         Ok(rest.map(|rest| later(Instant::now(), Duration::from_secs(rest))))
+    }
+
+    /// What this node shows itself.
+    pub(crate) fn ticket(&self) -> Bytes {
+        self.ticket.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_ticket(&self, ticket: Bytes) {
+        *self.ticket.write().unwrap_or_else(PoisonError::into_inner) = ticket;
     }
 
     /// What a ticket says, if its node may be a member now.

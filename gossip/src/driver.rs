@@ -218,6 +218,11 @@ impl Gossip {
         self.unsent.load(Relaxed)
     }
 
+    /// Whether membership has ended: this node has left, or another process has its key.
+    pub fn is_over(&self) -> bool {
+        self.commands.is_closed()
+    }
+
     /// Says something new of this node.
     ///
     /// # Errors

@@ -134,8 +134,12 @@
 
 #[cfg(feature = "node")]
 pub mod config;
+#[cfg(feature = "node")]
+pub mod node;
 mod transports;
 
+#[cfg(feature = "node")]
+pub use node::Node;
 /// Signed messages between nodes: what stands above the transports and is the same for all of them.
 #[cfg(feature = "endpoint")]
 pub use rumormill_endpoint as endpoint;

@@ -31,6 +31,8 @@ pub enum Origin {
     Flag,
     /// The preset, whose value for it is not that of `lan`.
     Preset(Preset),
+    /// The program that the node is embedded in.
+    Program,
 }
 
 /// An origin, and its place among all others: problems are told in this order.
@@ -65,6 +67,7 @@ impl Display for Origin {
             Self::File { path, line } => write!(f, "{}:{line}", excerpt(&path.to_string_lossy())),
             Self::Flag => f.write_str("--set"),
             Self::Preset(preset) => write!(f, "preset {}", preset.name()),
+            Self::Program => f.write_str("the program"),
         }
     }
 }

@@ -24,7 +24,7 @@ use super::{
     rule::{Rule, Word},
     table::PRESETS,
     value::Value,
-    written::Form,
+    written::{Form, Written},
 };
 
 /// Where a configuration comes from. What comes later overrides what comes before.
@@ -84,19 +84,8 @@ impl Sources {
     pub fn load(&self, registry: &Registry) -> Result<Loaded, Error> {
         let mut findings = Findings::default();
         let (entries, is_whole) = self.entries(&mut findings);
-        let mut reading = Reading::new(preset(&entries), &mut findings);
-        entries.into_iter().for_each(|entry| reading.take(entry));
-        let Reading { draft, places, broken, .. } = reading;
-        // Without the file, much of what is found would be missing only there.
-        let findings = if is_whole { findings } else { findings.finish()? };
-        let mut checks =
-            Checks { draft, places, broken, findings, registry, anybody: OnceCell::new() };
-        checks.run();
-        let Checks { draft, places, broken, mut findings, .. } = checks;
-        let config = draft.finish();
-        let files = Files::read(&config, &places, &broken, &mut findings);
-        findings.finish()?;
-        Ok(Loaded { config, files, places })
+        let completeness = if is_whole { Completeness::Whole } else { Completeness::Partial };
+        Loaded::read(entries, completeness, findings, registry)
     }
 
     /// What all sources say, each after what it overrides, and whether the file could be read.
@@ -113,7 +102,48 @@ impl Sources {
     }
 }
 
+/// Whether all that was to be read could be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Completeness {
+    Whole,
+    Partial,
+}
+
 impl Loaded {
+    /// What a program has put together itself, held against the same rules; with the files that it names.
+    ///
+    /// # Errors
+    /// [`Error`] with all that is wrong.
+    pub fn of(config: Config, registry: &Registry) -> Result<Self, Error> {
+        let entries = entries_of(&config);
+        let read = Self::read(entries, Completeness::Whole, Findings::default(), registry)?;
+        // What is read may be rounded.
+        Ok(Self { config, ..read })
+    }
+
+    fn read(
+        entries: Vec<Entry>,
+        completeness: Completeness,
+        mut findings: Findings,
+        registry: &Registry,
+    ) -> Result<Self, Error> {
+        let mut reading = Reading::new(preset(&entries), &mut findings);
+        entries.into_iter().for_each(|entry| reading.take(entry));
+        let Reading { draft, places, broken, .. } = reading;
+        // Without the file, much of what is found would be missing only there.
+        if completeness == Completeness::Partial {
+            findings = findings.finish()?;
+        }
+        let mut checks =
+            Checks { draft, places, broken, findings, registry, anybody: OnceCell::new() };
+        checks.run();
+        let Checks { draft, places, broken, mut findings, .. } = checks;
+        let config = draft.finish();
+        let files = Files::read(&config, &places, &broken, &mut findings);
+        findings.finish()?;
+        Ok(Self { config, files, places })
+    }
+
     /// All settings with their values, in the order of the table.
     pub fn settings(&self) -> Vec<Setting> {
         let mut draft = Draft::of(self.config.clone());
@@ -223,6 +253,29 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// What a file would have to say for this to be read from it.
+fn entries_of(config: &Config) -> Vec<Entry> {
+    let (mut draft, mut default) = (Draft::of(config.clone()), Draft::new(config.node.preset));
+    let of_table = key::all().filter_map(|key| {
+        let value = key.slot.show(&mut draft)?;
+        let is_set = key.path == PRESET || Some(&value) != key.slot.show(&mut default).as_ref();
+        is_set.then(|| (key.path.to_owned(), value))
+    });
+    let mut all: Vec<_> = of_table.collect();
+    for (scheme, options) in &config.transports {
+        let of_scheme = options.iter();
+        all.extend(
+            of_scheme.map(|(name, text)| (key::option_path(scheme, name), Value::text(text))),
+        );
+    }
+    let of_program = |(at, (path, value)): (usize, (String, Value))| {
+        let place = Place { origin: Origin::Program, order: (Layer::Flags, at) };
+        let written = Written::shown(&value);
+        Entry { path, place, items: Vec::new(), written, is_section: false }
+    };
+    all.into_iter().enumerate().map(of_program).collect()
+}
+
 /// The item that begins there in the file.
 fn item_at(entry: &Entry, at: usize) -> Option<usize> {
     entry.items.iter().position(|item| item.order == (Layer::File, at))
@@ -230,10 +283,12 @@ fn item_at(entry: &Entry, at: usize) -> Option<usize> {
 
 /// The preset that counts in the end, on which the defaults of others depend.
 fn preset(entries: &[Entry]) -> Preset {
-    let said = entries.iter().rfind(|entry| entry.path == "node.preset");
+    let said = entries.iter().rfind(|entry| entry.path == PRESET);
     let preset = said.and_then(|entry| Word(PRESETS).read(&entry.written, &mut Vec::new()));
     preset.unwrap_or_default()
 }
+
+const PRESET: &str = "node.preset";
 
 impl Preset {
     pub(super) fn name(self) -> &'static str {

@@ -6,6 +6,8 @@ use toml::{
     de::{DeInteger, DeValue},
 };
 
+use super::value::Value;
+
 /// A value as somebody wrote it, and where in the text it begins.
 #[derive(Clone, Debug)]
 pub(super) struct Written {
@@ -43,6 +45,17 @@ impl Written {
             DeValue::Table(_) => Form::Other("a table"),
         };
         Self { at: value.span().start, form }
+    }
+
+    /// What would be written to have this read.
+    pub(super) fn shown(value: &Value) -> Self {
+        let form = match value {
+            Value::Boolean(is_so) => Form::Boolean(*is_so),
+            Value::List(values) => Form::List(values.iter().map(Self::shown).collect()),
+            Value::Number(digits) => Form::Number(digits.to_string()),
+            Value::Text(text) => Form::Text(text.to_string()),
+        };
+        Self { at: 0, form }
     }
 
     /// The text, if that is what it is.
