@@ -3,7 +3,9 @@
 use std::{error::Error, process::ExitCode, time::Duration};
 
 use rumormill::{
-    Registry,
+    Node, Registry,
+    config::{Config, Loaded},
+    endpoint::Inbox,
     identity::SecretKey,
     transport::{AnyTransport, Context, Factory, OptionSpec, Options, Result as CarrierResult},
 };
@@ -73,6 +75,16 @@ pub fn registry(faults: Faults, key: &SecretKey) -> Outcome<Registry> {
         registry.configure(inner.scheme, context)?;
     }
     Ok(registry.with_credentials(credentials))
+}
+
+/// A node with this configuration, whose conns suffer `faults`.
+///
+/// # Errors
+/// As for [`Node::start`].
+pub async fn start(config: Config, faults: Faults) -> Outcome<(Node, Inbox)> {
+    let loaded = Loaded::of(config, &rumormill::registry()?)?;
+    let registry = registry(faults, &loaded.files.key)?;
+    Ok(Node::start_with(registry, &loaded).await?)
 }
 
 /// Builds the transport that its context names, with faults around it.
