@@ -56,6 +56,23 @@ impl Leave {
         }
     }
 
+    /// Those that have left themselves have nothing to confirm, and will not.
+    pub(crate) fn excuse(
+        &mut self,
+        has_left: impl Fn(NodeId) -> bool,
+        now: Time,
+        linger: Duration,
+    ) {
+        let before = self.waiting.len();
+        self.waiting.retain(|node| !has_left(*node));
+        let excused = before - self.waiting.len();
+        self.report.asked -= excused;
+        self.report.live = self.report.live.saturating_sub(excused);
+        if 0 < excused && self.waiting.is_empty() {
+            self.over = Some(now + linger);
+        }
+    }
+
     /// What this node has said is not spread yet: it is not over before `until`, but at the deadline.
     pub(crate) fn stay(&mut self, until: Time) {
         self.over = self.over.map(|over| over.max(until));
@@ -113,6 +130,18 @@ mod tests {
         leave.confirm(node(2), at(2), SECOND);
         assert_eq!((leave.next(), leave.report(at(2))), (at(3), None), "it lingers");
         assert!(leave.report(at(3)).is_some_and(|report| report.confirmed == 2));
+    }
+
+    #[test]
+    fn who_leaves_too_is_not_waited_for() {
+        let mut leave = Leave::new(vec![node(1), node(2)], 2, at(0), 10 * SECOND);
+        leave.excuse(|who| who == node(1), at(1), SECOND);
+        assert_eq!(leave.ask(at(1), SECOND), [node(2)]);
+        leave.excuse(|_| true, at(2), SECOND);
+        leave.excuse(|_| true, at(3), SECOND);
+        let report = LeaveReport { asked: 0, confirmed: 0, live: 0 };
+        assert_eq!((leave.report(at(2)), leave.report(at(3))), (None, Some(report)));
+        assert!(report.is_success());
     }
 
     #[test]

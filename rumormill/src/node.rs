@@ -250,7 +250,10 @@ impl Node {
             let until = Instant::now() + self.0.config().leave.deadline;
             let rest = || until.saturating_duration_since(Instant::now());
             let leave = self.0.gossip.leave(rest()).await;
-            let report = self.0.endpoint.close(rest()).await;
+            // Whoever is there has confirmed it; what else membership has said last is worth no long wait.
+            let is_done = self.metrics().endpoint.class(Class::Bulk).in_flight() == 0;
+            let within = if is_done { rest().min(SETTLED) } else { rest() };
+            let report = self.0.endpoint.close(within).await;
             self.0.over.send_replace(true);
             Farewell { leave, report }
         });
@@ -321,3 +324,6 @@ impl Drop for Inner {
         self.joining.abort();
     }
 }
+
+/// How long conns may take to end that carry nothing of applications any more: echoes are due by then.
+const SETTLED: Duration = Duration::from_secs(1);

@@ -12,6 +12,7 @@ use std::{env, error::Error, time::Duration};
 use rumormill::{
     Node,
     config::{Admission, Config, Preset},
+    gossip::Heard,
 };
 use tokio::time::timeout;
 
@@ -28,7 +29,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let met = timeout(MINUTE, node.wait_for(|members| !members.is_empty())).await?;
     println!("{} is here", met[0].node);
     node.broadcast("hello, all").await?;
-    println!("heard {:?}", timeout(MINUTE, rumors.recv()).await?);
+    if let Some(Heard::Rumor(rumor)) = timeout(MINUTE, rumors.recv()).await? {
+        println!("it says {:?}", rumor.bytes);
+    }
     node.leave().await;
     Ok(())
 }

@@ -7,6 +7,7 @@ use rumormill_transport_api::NodeId;
 
 use crate::{
     leave::Leave,
+    member::Standing,
     message::{Body, begin},
     metadata::Question,
     output::{Output, Via},
@@ -170,7 +171,10 @@ impl<S: Signer> Swim<S> {
     }
 
     fn leave_on(&mut self, now: Time) {
+        let linger = self.linger();
         let Some(leave) = &mut self.leave else { return };
+        let standing = |node| self.table.get(node).map(|member| member.standing);
+        leave.excuse(|node| standing(node) == Some(Standing::Left), now, linger);
         if self.config.gossip_interval.is_some() && self.mill.spread.has_of(self.own.node) {
             leave.stay(now + ASK_AGAIN);
         }
