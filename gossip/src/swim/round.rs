@@ -175,7 +175,9 @@ impl<S: Signer> Swim<S> {
         let Some(leave) = &mut self.leave else { return };
         let standing = |node| self.table.get(node).map(|member| member.standing);
         leave.excuse(|node| standing(node) == Some(Standing::Left), now, linger);
-        if self.config.gossip_interval.is_some() && self.mill.spread.has_of(self.own.node) {
+        // Where nobody is left, nobody takes what is to be spread.
+        let is_heard = self.config.gossip_interval.is_some() && 0 < self.table.here();
+        if is_heard && self.mill.spread.has_of(self.own.node) {
             leave.stay(now + ASK_AGAIN);
         }
         let asked = leave.ask(now, ASK_AGAIN);
