@@ -1,14 +1,32 @@
 //! The command line: data on standard output, messages on standard error, exit codes 0, 1 and 2.
 
+#[cfg(feature = "admin")]
+mod admin;
 mod bench;
+#[cfg(feature = "admin")]
+mod broadcast;
 #[cfg(feature = "node")]
 mod config;
+#[cfg(feature = "admin")]
+mod events;
 #[cfg(feature = "identity")]
 mod id;
 #[cfg(feature = "identity")]
 mod keygen;
+#[cfg(feature = "admin")]
+mod leave;
+#[cfg(feature = "admin")]
+mod members;
 mod ping;
+#[cfg(feature = "admin")]
+mod reload;
+#[cfg(feature = "admin")]
+mod request;
+#[cfg(feature = "admin")]
+mod send;
 mod serve;
+#[cfg(feature = "admin")]
+mod status;
 mod transports;
 
 mod flight;
@@ -64,19 +82,43 @@ struct Cli {
 enum Command {
     /// Measure how many messages a second a `serve` echoes, and how long a round trip takes
     Bench(bench::Args),
+    /// Have a running node say something to all members
+    #[cfg(feature = "admin")]
+    Broadcast(broadcast::Args),
     /// Check, explain and print configurations of nodes
     #[cfg(feature = "node")]
     Config(config::Args),
+    /// Follow what happens, as a running node sees it
+    #[cfg(feature = "admin")]
+    Events(events::Args),
     /// Print the node id of a key
     #[cfg(feature = "identity")]
     Id(id::Args),
     /// Make a key, and so a new node
     #[cfg(feature = "identity")]
     Keygen(keygen::Args),
+    /// Have a running node say goodbye and end
+    #[cfg(feature = "admin")]
+    Leave(leave::Args),
+    /// List the members of a cluster, as a running node sees them
+    #[cfg(feature = "admin")]
+    Members(members::Args),
     /// Send messages to a `serve` and time the answers
     Ping(ping::Args),
+    /// Have a running node read its configuration again
+    #[cfg(feature = "admin")]
+    Reload(reload::Args),
+    /// Have a running node ask another one, and print the answer
+    #[cfg(feature = "admin")]
+    Request(request::Args),
+    /// Have a running node send a message to another one
+    #[cfg(feature = "admin")]
+    Send(send::Args),
     /// Listen, and send every message back
     Serve(serve::Args),
+    /// Print a page about a running node, or its metrics
+    #[cfg(feature = "admin")]
+    Status(status::Args),
     /// List the transports of this build
     Transports(transports::Args),
 }
@@ -109,14 +151,30 @@ impl Command {
     async fn run(self) -> Result<ExitCode> {
         match self {
             Self::Bench(args) => bench::run(args).await,
+            #[cfg(feature = "admin")]
+            Self::Broadcast(args) => broadcast::run(args).await,
             #[cfg(feature = "node")]
             Self::Config(args) => config::run(args),
+            #[cfg(feature = "admin")]
+            Self::Events(args) => events::run(args).await,
             #[cfg(feature = "identity")]
             Self::Id(args) => id::run(&args),
             #[cfg(feature = "identity")]
             Self::Keygen(args) => keygen::run(&args),
+            #[cfg(feature = "admin")]
+            Self::Leave(args) => leave::run(args).await,
+            #[cfg(feature = "admin")]
+            Self::Members(args) => members::run(args).await,
             Self::Ping(args) => ping::run(args).await,
+            #[cfg(feature = "admin")]
+            Self::Reload(args) => reload::run(args).await,
+            #[cfg(feature = "admin")]
+            Self::Request(args) => request::run(args).await,
+            #[cfg(feature = "admin")]
+            Self::Send(args) => send::run(args).await,
             Self::Serve(args) => serve::run(args).await,
+            #[cfg(feature = "admin")]
+            Self::Status(args) => status::run(args).await,
             Self::Transports(args) => transports::run(&args),
         }
     }

@@ -132,6 +132,8 @@
 //! # fn main() {}
 //! ```
 
+#[cfg(feature = "admin")]
+pub mod admin;
 #[cfg(feature = "node")]
 pub mod config;
 #[cfg(feature = "node")]

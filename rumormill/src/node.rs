@@ -1,11 +1,15 @@
 //! A node of a cluster: everything in one, started from a configuration.
 
+#[cfg(feature = "admin")]
+mod administered;
 mod error;
 mod joining;
 mod metrics;
 mod places;
 mod reload;
 mod start;
+#[cfg(not(feature = "admin"))]
+mod unadministered;
 
 use std::{
     fmt,
@@ -33,7 +37,12 @@ use tokio::{
 use crate::config::{Config, Token};
 
 pub use error::{ReloadError, StartError};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, metrics_reference};
+
+#[cfg(feature = "admin")]
+use self::administered::Administered;
+#[cfg(not(feature = "admin"))]
+use self::unadministered::Administered;
 
 /// A node of a cluster: its endpoint, its membership, and what keeps it joined.
 ///
@@ -96,6 +105,7 @@ struct Inner {
     is_over: AtomicBool,
     farewell: OnceCell<Farewell>,
     over: watch::Sender<bool>,
+    administered: Administered,
 }
 
 impl Node {
@@ -254,7 +264,7 @@ impl Node {
             let is_done = self.metrics().endpoint.class(Class::Bulk).in_flight() == 0;
             let within = if is_done { rest().min(SETTLED) } else { rest() };
             let report = self.0.endpoint.close(within).await;
-            self.0.over.send_replace(true);
+            self.0.administered.end(self.0.over.clone());
             Farewell { leave, report }
         });
         farewell.await.clone()

@@ -35,6 +35,12 @@ fn signing_comes_alone() {
     assert!(!has("cli,mem,quic,tcp,tls,udp,unix", "blake3"));
 }
 
+#[test]
+fn administration_comes_alone() {
+    let has = |features, name: &str| packages(features).iter().any(|package| package.name == name);
+    assert!(has("admin", "hyper") && !has("admin", "h2") && !has("cli,node,tcp", "hyper"));
+}
+
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Package {
     name: String,

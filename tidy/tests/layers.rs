@@ -97,9 +97,13 @@ const FOUNDING: &[&str] = &[
 
 /// What came later: a new row needs a sentence in docs/decisions.md that names the crate.
 const ADDED: &[&str] = &[
+    "base64",
     "bech32",
     "blake3",
     "clap",
+    "http-body-util",
+    "hyper",
+    "hyper-util",
     "nix",
     "percent-encoding",
     "quinn-udp",

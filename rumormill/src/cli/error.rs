@@ -11,20 +11,48 @@ pub(crate) type Result<T> = std::result::Result<T, Error>;
 /// Why a command failed. Whatever the variant, the program ends and leaves nothing behind.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    /// A running node that does not answer, or does not do what it is asked.
+    #[cfg(feature = "admin")]
+    #[error(transparent)]
+    Admin(#[from] rumormill::admin::ClientError),
+    /// A configuration that does not say where its node is asked.
+    #[cfg(feature = "admin")]
+    #[error(transparent)]
+    AdminConfig(#[from] rumormill::config::Error),
+    /// A variable of the environment that names no administration.
+    #[cfg(feature = "admin")]
+    #[error("RUMORMILL_ADMIN is of no use")]
+    AdminPlace(#[from] rumormill::admin::PlaceError),
     /// What an open conn reported.
     #[error(transparent)]
     Contract(#[from] api::Error),
+    /// A node that was followed, and has ended without a word.
+    #[cfg(feature = "admin")]
+    #[error("{place} has hung up; the node there has ended")]
+    Cut { place: rumormill::admin::Place },
     /// What an endpoint reported before it was of any use.
     #[cfg(feature = "endpoint")]
     #[error(transparent)]
     Endpoint(rumormill::endpoint::Error),
+    /// A file that cannot be read.
+    #[cfg(feature = "admin")]
+    #[error("reading {} failed", .path.display())]
+    File { path: std::path::PathBuf, source: io::Error },
     /// A key or certificate that cannot be read or written.
     #[cfg(feature = "identity")]
     #[error(transparent)]
     Identity(#[from] rumormill::identity::Error),
+    /// Standard input cannot be read.
+    #[cfg(feature = "admin")]
+    #[error("reading standard input failed")]
+    Input { source: io::Error },
     /// A signal came too early.
     #[error("interrupted before anything was measured")]
     Interrupted,
+    /// Standard input says more than anybody takes.
+    #[cfg(feature = "admin")]
+    #[error("standard input is longer than {most} bytes, which no node takes")]
+    LongInput { most: usize },
     /// A node, and no cluster in which it could be known.
     #[error(
         "{place} is a node of a cluster; say of which by --cluster NAME, or leave the node out"
@@ -37,6 +65,10 @@ pub(crate) enum Error {
     #[cfg(feature = "endpoint")]
     #[error("no node of cluster '{cluster}'; run `rumormill serve --cluster {cluster}` there")]
     NoMember { cluster: String, source: rumormill::endpoint::Error },
+    /// A node that wants a token.
+    #[cfg(feature = "admin")]
+    #[error("{place} needs a token; name its file by --token")]
+    NoToken { place: rumormill::admin::Place },
     /// Authorities that nothing would be checked against.
     #[cfg(feature = "identity")]
     #[error(
@@ -94,6 +126,17 @@ impl Error {
     /// Whether the same command line fails again, whatever the peer does.
     fn is_usage(&self) -> bool {
         match self {
+            #[cfg(feature = "admin")]
+            Self::Admin(error) => {
+                use rumormill::admin::ClientError::{Refused, Token};
+                matches!(error, Token | Refused { status: 400 | 413, .. })
+            }
+            #[cfg(feature = "admin")]
+            Self::AdminPlace(_) | Self::LongInput { .. } | Self::NoToken { .. } => true,
+            #[cfg(feature = "admin")]
+            Self::AdminConfig(_) | Self::Cut { .. } | Self::File { .. } | Self::Input { .. } => {
+                false
+            }
             Self::Registry(RegistryError::Transport(error)) | Self::Contract(error) => {
                 use api::Error::{Address, Option, Unsupported};
                 matches!(error, Address { .. } | Option { .. } | Unsupported { .. })

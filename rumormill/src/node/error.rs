@@ -11,6 +11,10 @@ use crate::config::{Error as ConfigError, NeedsRestart};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// Its administration cannot listen.
+    #[cfg(feature = "admin")]
+    #[error(transparent)]
+    Admin(#[from] crate::admin::Error),
     /// What it was told cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -25,6 +29,12 @@ pub enum StartError {
         /// Why.
         source: Box<EndpointError>,
     },
+    /// It is to have administration, and this build has none.
+    #[cfg(not(feature = "admin"))]
+    #[error(
+        "administration is not part of this build; turn the feature admin on, or admin.socket and admin.tcp off"
+    )]
+    NoAdmin,
     /// It listens at any address, and nobody could be told which ones it has.
     #[error(
         "{addr} is any address, and this machine has no route out that would tell one; set advertise \

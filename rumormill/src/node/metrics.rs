@@ -1,8 +1,15 @@
-//! What became of everything, in numbers.
+//! What a node counts, as a page for Prometheus and as the reference of that page.
+
+mod families;
+mod histogram;
+
+use std::fmt::Display;
 
 use rumormill_endpoint::{Endpoint, Snapshot, pool};
 use rumormill_gossip::{Counters, Gossip, MemberInfo, Standing};
 use rumormill_transport_api::NodeId;
+
+use self::families::FAMILIES;
 
 /// The numbers of one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +28,45 @@ pub struct Metrics {
     pub members: [(Standing, usize); 4],
 }
 
+/// Series with one name.
+#[derive(Debug)]
+struct Family {
+    name: &'static str,
+    kind: Kind,
+    /// The names of the labels that each of its series has.
+    labels: &'static [&'static str],
+    help: &'static str,
+    fill: fn(&Metrics, &mut Series<'_>),
+}
+
+/// What a number does over time.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// It only grows.
+    Counter,
+    /// It grows and shrinks.
+    Gauge,
+    /// It is many: how many of all took how long.
+    Histogram,
+}
+
+/// Where the series of one family are written.
+#[derive(Debug)]
+struct Series<'a> {
+    family: &'a Family,
+    text: &'a mut String,
+}
+
+/// The reference of all metrics, in Markdown: docs/metrics.md.
+pub fn metrics_reference() -> String {
+    let rows = FAMILIES.iter().map(|family| {
+        let Family { name, kind, labels, help, .. } = family;
+        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+        format!("| `{name}` | {} | {} | {help} |\n", kind.name(), labels.join(", "))
+    });
+    format!("{HEAD}{}{TAIL}", rows.collect::<String>())
+}
+
 impl Metrics {
     pub(super) fn of(endpoint: &Endpoint, gossip: &Gossip) -> Self {
         Self {
@@ -32,6 +78,53 @@ impl Metrics {
             members: counted(&gossip.members()),
         }
     }
+
+    /// All of it in the text format of Prometheus, version 0.0.4.
+    pub fn prometheus(&self) -> String {
+        let mut text = String::with_capacity(PAGE);
+        for family in FAMILIES {
+            let Family { name, kind, help, .. } = family;
+            text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.name()));
+            (family.fill)(self, &mut Series { family, text: &mut text });
+        }
+        text
+    }
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+impl Series<'_> {
+    /// A number, behind the values of the family's labels.
+    fn put(&mut self, labels: &[&str], value: impl Display) {
+        self.put_part("", labels, None, value);
+    }
+
+    /// A number of a histogram, whose name has an ending and which may have a bound.
+    fn put_part(
+        &mut self,
+        ending: &str,
+        labels: &[&str],
+        bound: Option<&str>,
+        value: impl Display,
+    ) {
+        let named = self.family.labels.iter().copied().zip(labels.iter().copied());
+        let pairs = named.chain(bound.map(|bound| ("le", bound)));
+        let pairs: Vec<_> = pairs.map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        self.text.push_str(self.family.name);
+        self.text.push_str(ending);
+        if !pairs.is_empty() {
+            self.text.push_str(&format!("{{{}}}", pairs.join(",")));
+        }
+        self.text.push_str(&format!(" {value}\n"));
+    }
 }
 
 fn counted(members: &[MemberInfo]) -> [(Standing, usize); 4] {
@@ -39,3 +132,36 @@ fn counted(members: &[MemberInfo]) -> [(Standing, usize); 4] {
         (standing, members.iter().filter(|member| member.standing == standing).count())
     })
 }
+
+/// Bytes of a page, or thereabouts.
+const PAGE: usize = 32 << 10;
+
+const HEAD: &str = r#"# Metrics of a node
+
+What `GET /metrics` of a node's administration answers, in the text format of Prometheus, and `rumormill
+status --metrics` prints; in a program of one's own, `Node::metrics().prometheus()`. `rumormill status
+--reference` prints this page.
+
+All begin at zero when the node starts. No label holds the name or id of a peer, so the number of series does not
+depend on how many there are: `class` is control, gossip or bulk; `scheme` is that of a transport of this build;
+`direction` is in or out; `standing` is alive, suspected, failed or left; and each `reason` is one of a few,
+which the docs of the crates explain.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+"#;
+const TAIL: &str = r#"
+The administration adds what it counts of itself:
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+| `rumormill_ready` | gauge | | 1 if the node listens, and has joined if it was told to; else 0. |
+| `rumormill_admin_requests_total` | counter | `answer` | Requests that were answered, by the first digit of their status: 2xx, 4xx, 5xx. |
+| `rumormill_admin_conns` | gauge | | Conns that are open to the administration. |
+| `rumormill_admin_turned_away_total` | counter | | Conns that were cut off because they took too long, or others needed their place. |
+| `rumormill_admin_streams` | gauge | | Streams of events that are open. |
+| `rumormill_admin_missed_total` | counter | | Events that readers of streams were too slow to take. |
+"#;
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use rumormill_registry::Registry;
 use rumormill_transport_api::Addr;
 use tokio::sync::{OnceCell, watch};
 
-use super::{Inner, Node, StartError, joining::Joining, places};
+use super::{Administered, Inner, Node, StartError, joining::Joining, places};
 use crate::config::{Config, Loaded};
 
 impl Node {
@@ -81,8 +81,11 @@ impl Node {
             is_over: AtomicBool::new(false),
             farewell: OnceCell::new(),
             over: watch::Sender::new(false),
+            administered: Administered::default(),
         };
-        Ok((Self(Arc::new(inner)), bulk))
+        let node = Self(Arc::new(inner));
+        node.0.administered.begin(&node, &config.admin).await?;
+        Ok((node, bulk))
     }
 }
 

@@ -2,6 +2,10 @@
 
 mod running;
 
+#[cfg(all(feature = "admin", feature = "tcp", feature = "udp", unix))]
+mod admin;
+#[cfg(all(feature = "admin", feature = "tcp", feature = "udp", unix))]
+mod admin_wire;
 #[cfg(any(feature = "quic", feature = "tls"))]
 mod authority;
 #[cfg(all(feature = "tcp", feature = "udp"))]
