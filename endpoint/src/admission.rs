@@ -177,6 +177,16 @@ impl Ticket {
         seal(into, cluster, Purpose::Ticket, key)
     }
 
+    /// What a ticket says, and whose it claims to be. Nobody has looked at its signature: this is for
+    /// showing, and [`Admission::admit`] for deciding.
+    ///
+    /// # Errors
+    /// [`Denied::Malformed`].
+    pub fn unverified(signed: &[u8]) -> Result<(Self, NodeId), Denied> {
+        let (ticket, envelope) = Self::read(signed).map_err(|_| Denied::Malformed)?;
+        Ok((ticket, envelope.issuer))
+    }
+
     fn read(signed: &[u8]) -> Result<(Self, Envelope<'_>), Malformed> {
         let (envelope, mut rest) = Envelope::read(signed)?;
         let node = NodeId(*rest.chunk()?);
@@ -204,7 +214,19 @@ impl Revocations {
         seal(into, cluster, Purpose::Revocation, key)
     }
 
-    fn open(cluster: &Cluster, signed: &[u8], issuers: &[PublicKey]) -> Result<Self, Denied> {
+    /// What a list says, and whose it claims to be. Nobody has looked at its signature.
+    ///
+    /// # Errors
+    /// [`Denied::Malformed`].
+    pub fn unverified(signed: &[u8]) -> Result<Self, Denied> {
+        Self::read(signed).map(|(list, _)| list).map_err(|_| Denied::Malformed)
+    }
+
+    /// The list, if one of `issuers` has signed it for this cluster.
+    ///
+    /// # Errors
+    /// [`Denied::Malformed`], [`Denied::Foreign`].
+    pub fn open(cluster: &Cluster, signed: &[u8], issuers: &[PublicKey]) -> Result<Self, Denied> {
         let (list, envelope) = Self::read(signed).map_err(|_| Denied::Malformed)?;
         let issuer = issuers.iter().find(|issuer| issuer.node() == envelope.issuer);
         envelope.check(cluster, Purpose::Revocation, issuer.ok_or(Denied::Foreign)?)?;
@@ -299,6 +321,20 @@ mod tests {
         let signed = longest.sign(&cluster(), &key(9));
         assert!(signed.len() <= MAX_TICKET);
         assert_eq!(admit(&tickets(&[9]), &signed).unwrap().unwrap().name.len(), MAX_NAME);
+    }
+
+    #[test]
+    fn what_is_signed_can_be_shown_without_being_believed() {
+        let signed = ticket().sign(&Cluster::named("any"), &key(9));
+        assert_eq!(Ticket::unverified(&signed), Ok((ticket(), key(9).node())));
+        assert_eq!(Ticket::unverified(&signed[1..]), Err(Denied::Malformed));
+        let list = Revocations { issuer: key(9).node(), version: 3, serials: [1, 5].into() };
+        let signed = list.sign(&cluster(), &key(9));
+        assert_eq!(Revocations::unverified(&signed), Ok(list.clone()));
+        let open = |by| Revocations::open(&cluster(), &signed, &[PublicKey::of(by).unwrap()]);
+        assert_eq!(open(key(9).node()), Ok(list));
+        assert_eq!(open(key(8).node()), Err(Denied::Foreign));
+        assert_eq!(Revocations::unverified(b"no list"), Err(Denied::Malformed));
     }
 
     #[test]

@@ -44,6 +44,7 @@ mod answer;
 mod counts;
 mod form;
 mod hooks;
+mod inherited;
 mod route;
 mod subject;
 mod token;
@@ -60,6 +61,7 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 pub use client::{Client, ClientError, Lines};
 pub use error::Error;
 pub use hooks::{Hooks, Reload};
+pub use inherited::inherit;
 pub use place::{Place, PlaceError, default_socket};
 
 use self::{conns::serve, desk::Desk, socket_file::SocketFile, subject::Subject};
@@ -97,12 +99,18 @@ impl Admin {
             Some(addr) => Some(listen(addr).await?),
             None => None,
         };
-        let socket = admin.socket.as_deref().map(SocketFile::create).transpose()?;
+        let socket = match admin.socket.as_deref() {
+            Some(path) => Some(match inherited::take(path)? {
+                Some(listener) => (None, listener),
+                None => SocketFile::create(path).map(|(file, listener)| (Some(file), listener))?,
+            }),
+            None => None,
+        };
         let desk = Arc::new(Desk::new(node, hooks.clone(), ended.clone()));
         let mut admin = Self { file: None, tcp: None, hooks, ending };
         // They end with `ending`, which ends with the administration.
         if let Some((file, listener)) = socket {
-            admin.file = Some(file);
+            admin.file = file;
             drop(tokio::spawn(serve(listener, desk.clone(), ended.clone())));
         }
         if let Some((addr, listener)) = tcp {

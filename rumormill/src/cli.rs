@@ -5,6 +5,7 @@ mod admin;
 mod bench;
 #[cfg(feature = "admin")]
 mod broadcast;
+mod completions;
 #[cfg(feature = "node")]
 mod config;
 #[cfg(feature = "admin")]
@@ -17,6 +18,8 @@ mod keygen;
 mod leave;
 #[cfg(feature = "admin")]
 mod members;
+#[cfg(feature = "node")]
+mod node;
 mod ping;
 #[cfg(feature = "admin")]
 mod reload;
@@ -27,6 +30,8 @@ mod send;
 mod serve;
 #[cfg(feature = "admin")]
 mod status;
+#[cfg(feature = "node")]
+mod ticket;
 mod transports;
 
 mod flight;
@@ -38,6 +43,7 @@ mod probe;
 
 #[cfg(not(feature = "identity"))]
 mod anonymous;
+mod date;
 mod error;
 #[cfg(feature = "identity")]
 mod identity;
@@ -50,6 +56,8 @@ mod peer;
 mod place;
 mod quantity;
 mod signals;
+#[cfg(feature = "node")]
+mod whole_file;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -74,8 +82,9 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     /// What transports report by themselves, from this level up: off, error, warn, info, debug, trace
-    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn", value_parser = log::level)]
-    log: LevelFilter,
+    /// [default: warn, or what the configuration of a node says]
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = log::level)]
+    log: Option<LevelFilter>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -85,6 +94,8 @@ enum Command {
     /// Have a running node say something to all members
     #[cfg(feature = "admin")]
     Broadcast(broadcast::Args),
+    /// Print what a shell needs to complete command lines of this program
+    Completions(completions::Args),
     /// Check, explain and print configurations of nodes
     #[cfg(feature = "node")]
     Config(config::Args),
@@ -103,6 +114,9 @@ enum Command {
     /// List the members of a cluster, as a running node sees them
     #[cfg(feature = "admin")]
     Members(members::Args),
+    /// Be a member of a cluster, and tell what happens there
+    #[cfg(feature = "node")]
+    Node(Box<node::Args>),
     /// Send messages to a `serve` and time the answers
     Ping(ping::Args),
     /// Have a running node read its configuration again
@@ -119,6 +133,9 @@ enum Command {
     /// Print a page about a running node, or its metrics
     #[cfg(feature = "admin")]
     Status(status::Args),
+    /// Sign tickets, by which a cluster knows its members, and revoke them
+    #[cfg(feature = "node")]
+    Ticket(ticket::Args),
     /// List the transports of this build
     Transports(transports::Args),
 }
@@ -126,33 +143,40 @@ enum Command {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     let Cli { command, log } = Cli::parse();
-    log::show(log);
-    run(command).unwrap_or_else(|error| error.report())
+    log::show(log.unwrap_or(LevelFilter::WARN));
+    run(command, log).unwrap_or_else(|error| error.report())
 }
 
-fn run(command: Command) -> Result<ExitCode> {
+fn run(command: Command, log: Option<LevelFilter>) -> Result<ExitCode> {
     let runtime = command.runtime()?;
-    let done = runtime.block_on(command.run());
+    let done = runtime.block_on(command.run(log));
     // Not simply dropped, which would wait for a name that is still being resolved.
     runtime.shutdown_timeout(FAREWELL);
     done
 }
 
 impl Command {
-    /// Only `serve` has work for several threads; for a single conn they are a detour.
+    /// Only what serves many has work for several threads; for a single conn they are a detour.
     fn runtime(&self) -> Result<Runtime> {
         let mut builder = match self {
+            #[cfg(feature = "node")]
+            Self::Node(_) => Builder::new_multi_thread(),
             Self::Serve(_) => Builder::new_multi_thread(),
             _ => Builder::new_current_thread(),
         };
         builder.enable_all().build().map_err(|source| Error::Start { source })
     }
 
-    async fn run(self) -> Result<ExitCode> {
+    #[cfg_attr(
+        not(feature = "node"),
+        expect(unused_variables, reason = "a node's configuration alone can say something else")
+    )]
+    async fn run(self, log: Option<LevelFilter>) -> Result<ExitCode> {
         match self {
             Self::Bench(args) => bench::run(args).await,
             #[cfg(feature = "admin")]
             Self::Broadcast(args) => broadcast::run(args).await,
+            Self::Completions(args) => completions::run(&args),
             #[cfg(feature = "node")]
             Self::Config(args) => config::run(args),
             #[cfg(feature = "admin")]
@@ -165,6 +189,8 @@ impl Command {
             Self::Leave(args) => leave::run(args).await,
             #[cfg(feature = "admin")]
             Self::Members(args) => members::run(args).await,
+            #[cfg(feature = "node")]
+            Self::Node(args) => node::run(*args, log).await,
             Self::Ping(args) => ping::run(args).await,
             #[cfg(feature = "admin")]
             Self::Reload(args) => reload::run(args).await,
@@ -175,6 +201,8 @@ impl Command {
             Self::Serve(args) => serve::run(args).await,
             #[cfg(feature = "admin")]
             Self::Status(args) => status::run(args).await,
+            #[cfg(feature = "node")]
+            Self::Ticket(args) => ticket::run(&args),
             Self::Transports(args) => transports::run(&args),
         }
     }

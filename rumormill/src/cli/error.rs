@@ -53,6 +53,10 @@ pub(crate) enum Error {
     #[cfg(feature = "admin")]
     #[error("standard input is longer than {most} bytes, which no node takes")]
     LongInput { most: usize },
+    /// The node could not start, or go on.
+    #[cfg(feature = "node")]
+    #[error(transparent)]
+    Node(#[from] super::node::Error),
     /// A node, and no cluster in which it could be known.
     #[error(
         "{place} is a node of a cluster; say of which by --cluster NAME, or leave the node out"
@@ -97,6 +101,10 @@ pub(crate) enum Error {
     /// Datagrams were sent, and none came back.
     #[error("no answer from {addr}")]
     Silent { addr: Addr },
+    /// Nothing was signed or shown.
+    #[cfg(feature = "node")]
+    #[error(transparent)]
+    Ticket(#[from] super::ticket::Error),
     /// The system gave no threads, timers or signals.
     #[error("the program cannot start")]
     Start { source: io::Error },
@@ -111,7 +119,7 @@ impl Error {
         if self.is_broken_pipe() {
             return ExitCode::SUCCESS;
         }
-        output::note(format_args!("error: {}", with_causes(self)));
+        output::error(with_causes(self));
         match self.is_usage() {
             true => ExitCode::from(USAGE),
             false => ExitCode::FAILURE,
@@ -137,11 +145,12 @@ impl Error {
             Self::AdminConfig(_) | Self::Cut { .. } | Self::File { .. } | Self::Input { .. } => {
                 false
             }
-            Self::Registry(RegistryError::Transport(error)) | Self::Contract(error) => {
-                use api::Error::{Address, Option, Unsupported};
-                matches!(error, Address { .. } | Option { .. } | Unsupported { .. })
-            }
-            Self::Registry(error) => matches!(error, RegistryError::Unknown { .. }),
+            Self::Contract(error) => is_of_address(error),
+            Self::Registry(error) => is_of_name(error),
+            #[cfg(feature = "node")]
+            Self::Node(error) => error.of_registry().is_some_and(is_of_name),
+            #[cfg(feature = "node")]
+            Self::Ticket(error) => error.is_usage(),
             #[cfg(feature = "identity")]
             Self::NothingProven { .. } => true,
             Self::NoCluster { .. } | Self::TooLong { .. } => true,
@@ -163,6 +172,20 @@ impl Error {
             | Self::Start { .. } => false,
         }
     }
+}
+
+/// Whether the transport, or its name, is at fault.
+fn is_of_name(error: &RegistryError) -> bool {
+    match error {
+        RegistryError::Transport(error) => is_of_address(error),
+        error => matches!(error, RegistryError::Unknown { .. }),
+    }
+}
+
+/// Whether what was written is at fault.
+fn is_of_address(error: &api::Error) -> bool {
+    use api::Error::{Address, Option, Unsupported};
+    matches!(error, Address { .. } | Option { .. } | Unsupported { .. })
 }
 
 #[cfg(feature = "endpoint")]

@@ -2,10 +2,14 @@
 
 use std::{
     fmt::Debug,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tracing::{
     Event, Metadata, Subscriber,
@@ -19,8 +23,18 @@ use super::output;
 
 /// Shows reports up to `max` from now on.
 pub(crate) fn show(max: LevelFilter) {
-    let shown = set_global_default(Log { max, second: Mutex::default() });
+    MAX.store(rank(max), Relaxed);
+    let shown = set_global_default(Log { second: Mutex::default() });
     shown.expect("invariant: this is called once, and by nobody else");
+}
+
+/// Shows reports up to `max` from now on, though others were shown before.
+#[cfg(feature = "node")]
+pub(crate) fn change(max: LevelFilter) {
+    if MAX.swap(rank(max), Relaxed) != rank(max) {
+        // Each place that reports remembers whether anybody wants it.
+        tracing::callsite::rebuild_interest_cache();
+    }
 }
 
 /// One of the levels, by name.
@@ -32,19 +46,24 @@ pub(crate) fn level(text: &str) -> Result<LevelFilter, String> {
     })
 }
 
+/// The name of a level.
+#[cfg(feature = "node")]
+pub(crate) fn name(level: LevelFilter) -> &'static str {
+    LEVELS.get(rank(level)).map_or("off", |(name, _)| name)
+}
+
 /// Reports as messages, one line each; spans are not followed.
 struct Log {
-    max: LevelFilter,
     second: Mutex<Second>,
 }
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && *metadata.level() <= self.max
+        metadata.is_event() && *metadata.level() <= max()
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.max)
+        Some(max())
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -52,10 +71,10 @@ impl Subscriber for Log {
         if 0 < left_out {
             output::note(format_args!("{left_out} reports were left out"));
         }
-        let metadata = event.metadata();
-        let mut line = Line(format!("{} from {}:", metadata.level(), metadata.target()));
-        event.record(&mut line);
-        output::note(line.0);
+        match output::is_json() {
+            true => output::object(fields_of(event)),
+            false => output::note(line_of(event)),
+        }
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -74,7 +93,7 @@ impl Subscriber for Log {
 impl Log {
     /// Whoever asks for details gets them all. Without asking, peers must not fill a disk.
     fn admit(&self) -> Option<u64> {
-        match LevelFilter::WARN < self.max {
+        match LevelFilter::WARN < max() {
             true => Some(0),
             false => {
                 let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,6 +101,39 @@ impl Log {
             }
         }
     }
+}
+
+/// The level up to which reports are shown.
+fn max() -> LevelFilter {
+    LEVELS.get(MAX.load(Relaxed)).map_or(LevelFilter::WARN, |(_, level)| *level)
+}
+
+/// The place of a level in the list.
+fn rank(level: LevelFilter) -> usize {
+    LEVELS.iter().take_while(|(_, it)| *it < level).count()
+}
+
+/// A report for people.
+fn line_of(event: &Event<'_>) -> String {
+    let metadata = event.metadata();
+    let mut line = Line(format!("{} from {}:", metadata.level(), metadata.target()));
+    event.record(&mut line);
+    line.0
+}
+
+/// A report for programs.
+fn fields_of(event: &Event<'_>) -> Map<String, Value> {
+    let metadata = event.metadata();
+    let mut fields = Fields { message: String::new(), others: Map::new(), room: LONGEST };
+    event.record(&mut fields);
+    let mut object = output::head(&metadata.level().as_str().to_ascii_lowercase());
+    object.insert("target".into(), metadata.target().into());
+    object.insert("message".into(), fields.message.into());
+    // Below a name of their own, since they are called whatever a transport calls them.
+    if !fields.others.is_empty() {
+        object.insert("fields".into(), fields.others.into());
+    }
+    object
 }
 
 /// How many reports the current second had.
@@ -132,6 +184,35 @@ impl Visit for Line {
     }
 }
 
+/// What a report says, as far as it is shown.
+struct Fields {
+    message: String,
+    others: Map<String, Value>,
+    room: usize,
+}
+
+impl Fields {
+    fn take(&mut self, field: &Field, text: &str) {
+        let text: String = text.chars().take(self.room).collect();
+        self.room -= text.chars().count();
+        match field.name() {
+            "message" => self.message = text,
+            name => drop(self.others.insert(name.into(), text.into())),
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.take(field, &format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field, value);
+    }
+}
+
+static MAX: AtomicUsize = AtomicUsize::new(0);
 const LEVELS: &[(&str, LevelFilter)] = &[
     ("off", LevelFilter::OFF),
     ("error", LevelFilter::ERROR),
@@ -174,5 +255,8 @@ mod tests {
     fn levels_have_names() {
         assert_eq!(level("warn"), Ok(LevelFilter::WARN));
         assert!(level("Warn").is_err() && level("3").is_err());
+        for (at, (_, level)) in LEVELS.iter().enumerate() {
+            assert_eq!(rank(*level), at);
+        }
     }
 }

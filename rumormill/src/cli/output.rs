@@ -3,9 +3,12 @@
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use super::{Error, Result};
+use serde_json::{Map, Value};
+
+use super::{Error, Result, date};
 
 /// A line of data.
 ///
@@ -17,7 +20,46 @@ pub(crate) fn line(text: impl Display) -> Result<()> {
 
 /// A message to whoever runs the program. If nobody can read it, it is lost.
 pub(crate) fn note(text: impl Display) {
-    writeln!(io::stderr().lock(), "{text}").unwrap_or_default();
+    message("info", "", text);
+}
+
+/// What went wrong.
+pub(crate) fn error(text: impl Display) {
+    message("error", "error: ", text);
+}
+
+fn message(level: &str, mark: &str, text: impl Display) {
+    if !is_json() {
+        writeln!(io::stderr().lock(), "{mark}{text}").unwrap_or_default();
+        return;
+    }
+    let mut fields = head(level);
+    fields.insert("message".into(), text.to_string().into());
+    object(fields);
+}
+
+/// Makes every message a JSON object in a line, from now on.
+#[cfg(feature = "node")]
+pub(crate) fn use_json(is_so: bool) {
+    JSON.store(is_so, Relaxed);
+}
+
+/// Whether messages are JSON objects.
+pub(crate) fn is_json() -> bool {
+    JSON.load(Relaxed)
+}
+
+/// What every message in JSON begins with.
+pub(crate) fn head(level: &str) -> Map<String, Value> {
+    [("time", date::stamp()), ("level", level.into())]
+        .map(|(name, text)| (name.to_owned(), Value::from(text)))
+        .into_iter()
+        .collect()
+}
+
+/// A message that consists of these fields.
+pub(crate) fn object(fields: Map<String, Value>) {
+    writeln!(io::stderr().lock(), "{}", Value::Object(fields)).unwrap_or_default();
 }
 
 /// A message that the next one overwrites, if somebody is looking.
@@ -36,3 +78,5 @@ pub(crate) fn end_progress() {
         write!(stderr, "\r").unwrap_or_default();
     }
 }
+
+static JSON: AtomicBool = AtomicBool::new(false);

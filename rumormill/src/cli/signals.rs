@@ -1,4 +1,4 @@
-//! Signals that ask the program to end.
+//! Signals that ask the program to end, or to read its configuration again.
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal as Interrupt, Signal as Terminate, SignalKind, signal};
@@ -31,5 +31,41 @@ impl Signals {
             _ = self.interrupt.recv() => (),
             _ = self.terminate.recv() => (),
         }
+    }
+}
+
+/// SIGHUP, which does not end the program from the moment at which this is made; nothing, where there
+/// is no such signal.
+#[cfg(feature = "node")]
+#[derive(Debug)]
+pub(crate) struct Hangups {
+    #[cfg(unix)]
+    hangup: Interrupt,
+}
+
+#[cfg(feature = "node")]
+impl Hangups {
+    #[cfg(unix)]
+    pub(crate) fn new() -> Result<Self> {
+        let hangup = signal(SignalKind::hangup()).map_err(|source| Error::Start { source })?;
+        Ok(Self { hangup })
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits for the next one. Cancel-safe: one that comes meanwhile is kept.
+    #[cfg(unix)]
+    pub(crate) async fn next(&mut self) {
+        if self.hangup.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) async fn next(&mut self) {
+        std::future::pending().await
     }
 }

@@ -17,16 +17,16 @@ use tempfile::TempDir;
 use crate::{keys::path, running::run};
 
 /// A wrong configuration, and what is said of it.
-struct Case {
-    text: String,
-    environment: Vec<(String, String)>,
-    flags: Vec<String>,
-    expected: Vec<String>,
+pub(crate) struct Case {
+    pub(crate) text: String,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) flags: Vec<String>,
+    pub(crate) expected: Vec<String>,
 }
 
 impl Case {
     /// Lines of a file; then `$` for variables, `>` for flags, `!` for what is said.
-    fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let marked = |mark: &str| {
             let lines = text.lines().filter_map(|line| line.strip_prefix(mark));
             lines.map(String::from).collect::<Vec<_>>()
@@ -48,12 +48,9 @@ impl Case {
     }
 
     fn load(&self, folder: &Folder) -> Result<Loaded, Error> {
-        let named = |text: &str| {
-            text.replace("FOLDER", &folder.path("")).replace("ALICE", &alice().node().to_string())
-        };
         let environment = self.environment.iter();
         let sources = Sources {
-            file: Some(folder.write("node.toml", named(&self.text)).into()),
+            file: Some(folder.write("node.toml", folder.named(&self.text)).into()),
             environment: environment.map(|(name, text)| (name.into(), text.into())).collect(),
             flags: self.flags.clone(),
         };
@@ -62,10 +59,10 @@ impl Case {
 }
 
 /// A folder with files that configurations name.
-struct Folder(TempDir);
+pub(crate) struct Folder(TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = Self(tempfile::tempdir().expect("a folder"));
         let cluster = Cluster::named("c");
         let ticket = |not_after| {
@@ -92,19 +89,26 @@ impl Folder {
         folder
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         path(&self.0, name).trim_end_matches('/').into()
     }
 
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         fs::write(self.path(name), content).expect("a file");
         self.path(name)
+    }
+
+    /// What a case says, with the names of this folder.
+    pub(crate) fn named(&self, text: &str) -> String {
+        text.replace("FOLDER", &self.path("")).replace("ALICE", &alice().node().to_string())
     }
 
     fn set_mode(&self, name: &str, mode: u32) {
         fs::set_permissions(self.path(name), Permissions::from_mode(mode)).expect("a mode");
     }
 }
+
+pub(crate) const WRONG: &str = include_str!("wrong.txt");
 
 fn alice() -> SecretKey {
     SecretKey::from_bytes(&[7; 32])
@@ -113,9 +117,8 @@ fn alice() -> SecretKey {
 #[test]
 fn whatever_is_wrong_is_said_in_a_line_each() {
     let folder = Folder::new();
-    let cases: Vec<_> = include_str!("wrong.txt").split("---\n").collect();
-    assert!(50 <= cases.len(), "{}", cases.len());
-    for text in cases {
+    assert!(50 <= WRONG.split("---\n").count());
+    for text in WRONG.split("---\n") {
         let case = Case::of(text);
         let error = case.load(&folder).expect_err(text).to_string();
         let told =

@@ -28,8 +28,21 @@ mod cluster;
     unix
 ))]
 mod config;
+#[cfg(all(feature = "node", feature = "tls", feature = "udp", target_os = "linux"))]
+mod deploy;
 #[cfg(feature = "identity")]
 mod keys;
+#[cfg(all(
+    feature = "node",
+    feature = "mem",
+    feature = "quic",
+    feature = "tcp",
+    feature = "tls",
+    feature = "udp",
+    feature = "unix",
+    target_os = "linux"
+))]
+mod node;
 #[cfg(all(feature = "tcp", feature = "udp"))]
 mod ping;
 #[cfg(any(feature = "quic", feature = "tls"))]
@@ -38,5 +51,16 @@ mod secure;
 mod serve;
 #[cfg(all(feature = "tcp", feature = "udp", feature = "unix", unix))]
 mod sockets;
+#[cfg(all(
+    feature = "admin",
+    feature = "quic",
+    feature = "tcp",
+    feature = "udp",
+    feature = "unix",
+    target_os = "linux"
+))]
+mod three_nodes;
+#[cfg(feature = "node")]
+mod ticket;
 mod transports;
 mod usage;

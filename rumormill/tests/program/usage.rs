@@ -56,7 +56,9 @@ fn an_expectation_that_a_transport_cannot_prove_exits_with_2() {
 #[test]
 fn help_is_data_and_has_an_example() {
     let keys: &[_] = if cfg!(feature = "identity") { &["id", "keygen"] } else { &[] };
-    for command in ["bench", "ping", "serve", "transports"].iter().chain(keys) {
+    let node: &[_] = if cfg!(feature = "node") { &["node", "ticket"] } else { &[] };
+    let always = ["bench", "completions", "ping", "serve", "transports"];
+    for command in always.iter().chain(keys).chain(node) {
         let help = run(&[command, "--help"]);
         assert_eq!((help.code, &*help.messages), (Some(0), ""));
         let example = format!("Example: rumormill {command} ");
