@@ -8,6 +8,8 @@ mod broadcast;
 mod completions;
 #[cfg(feature = "node")]
 mod config;
+#[cfg(feature = "demo")]
+mod demo;
 #[cfg(feature = "admin")]
 mod events;
 #[cfg(feature = "identity")]
@@ -99,6 +101,13 @@ enum Command {
     /// Check, explain and print configurations of nodes
     #[cfg(feature = "node")]
     Config(config::Args),
+    /// Run a cluster of processes on this machine, and show what it promises
+    #[cfg(feature = "demo")]
+    Demo(demo::Args),
+    /// Be one of the processes of `demo`
+    #[cfg(feature = "demo")]
+    #[command(hide = true)]
+    DemoMember,
     /// Follow what happens, as a running node sees it
     #[cfg(feature = "admin")]
     Events(events::Args),
@@ -179,6 +188,10 @@ impl Command {
             Self::Completions(args) => completions::run(&args),
             #[cfg(feature = "node")]
             Self::Config(args) => config::run(args),
+            #[cfg(feature = "demo")]
+            Self::Demo(args) => demo::run(args).await,
+            #[cfg(feature = "demo")]
+            Self::DemoMember => demo::be_member().await,
             #[cfg(feature = "admin")]
             Self::Events(args) => events::run(args).await,
             #[cfg(feature = "identity")]

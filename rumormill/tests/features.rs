@@ -40,4 +40,5 @@ const TRANSPORTS: &[(&str, bool)] = &[
 ];
 
 /// Every other feature of this crate.
-const LAYERS: &[&str] = &["default", "admin", "cli", "endpoint", "gossip", "identity", "node"];
+const LAYERS: &[&str] =
+    &["default", "admin", "cli", "demo", "endpoint", "gossip", "identity", "node"];

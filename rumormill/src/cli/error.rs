@@ -30,6 +30,10 @@ pub(crate) enum Error {
     #[cfg(feature = "admin")]
     #[error("{place} has hung up; the node there has ended")]
     Cut { place: rumormill::admin::Place },
+    /// There is no demo, or none to the end.
+    #[cfg(feature = "demo")]
+    #[error(transparent)]
+    Demo(#[from] super::demo::Error),
     /// What an endpoint reported before it was of any use.
     #[cfg(feature = "endpoint")]
     #[error(transparent)]
@@ -154,6 +158,8 @@ impl Error {
             #[cfg(feature = "identity")]
             Self::NothingProven { .. } => true,
             Self::NoCluster { .. } | Self::TooLong { .. } => true,
+            #[cfg(feature = "demo")]
+            Self::Demo(error) => error.is_usage(),
             #[cfg(feature = "endpoint")]
             Self::Endpoint(rumormill::endpoint::Error::Config { .. }) => true,
             #[cfg(feature = "endpoint")]

@@ -28,6 +28,16 @@ mod cluster;
     unix
 ))]
 mod config;
+#[cfg(all(
+    feature = "demo",
+    feature = "mem",
+    feature = "quic",
+    feature = "tcp",
+    feature = "udp",
+    feature = "unix",
+    unix
+))]
+mod demo;
 #[cfg(all(feature = "node", feature = "tls", feature = "udp", target_os = "linux"))]
 mod deploy;
 #[cfg(feature = "identity")]
