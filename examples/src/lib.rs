@@ -100,3 +100,8 @@ const FAULTS: &[OptionSpec] = &[
     OptionSpec::new("delay", "0ms", "how much later each message arrives"),
     OptionSpec::new("drop", "0", "how many of a hundred messages are lost"),
 ];
+
+/// What README.md shows is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
