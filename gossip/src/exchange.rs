@@ -11,7 +11,7 @@ use rumormill_transport_api::NodeId;
 
 use crate::{
     member::{Member, Standing, print},
-    message::{Ask, Body, MAX_MESSAGE, MAX_PRINTS, begin, of_accusation, of_record},
+    message::{Ask, Body, MAX_PRINTS, PAGE, begin, of_accusation, of_record},
     record::{Record, State},
     table::Table,
 };
@@ -111,7 +111,7 @@ fn entry(member: &Member) -> Bytes {
 fn pages(want: &[u64], entries: Vec<Bytes>) -> Vec<Bytes> {
     let mut pages = vec![begin(&Body::State { want: want.to_vec() })];
     for entry in entries {
-        let is_full = pages.last().is_none_or(|page| MAX_MESSAGE < page.len() + entry.len());
+        let is_full = pages.last().is_none_or(|page| PAGE < page.len() + entry.len());
         if is_full {
             pages.push(begin(&Body::State { want: Vec::new() }));
         }
@@ -224,7 +224,7 @@ mod tests {
             let pages = answer(empty, &ask);
             let Body::State { want } = Message::read(&pages[0]).unwrap().body else { panic!() };
             for page in tell(full, &want) {
-                assert!(page.len() <= MAX_MESSAGE);
+                assert!(page.len() <= PAGE);
                 told += Message::read(&page).unwrap().updates.len();
             }
         }

@@ -78,9 +78,11 @@ pub(crate) enum Update {
     Announced(Announced),
 }
 
-/// Bytes of a message, at most; also of a page of a state exchange. Only one that answers a question for
-/// rumors may have [`MAX_RUMORS`].
+/// Bytes of a message, at most. Only one that answers a question for rumors may have [`MAX_RUMORS`].
 pub const MAX_MESSAGE: usize = 64 << 10;
+/// Bytes up to which several records or rumors share a message. Sealed, it fits into a datagram: where there
+/// is nothing but UDP, what is longer never arrives, however often it is asked for.
+pub(crate) const PAGE: usize = 60 << 10;
 /// Bytes of a message with rumors, at most: it has room for any one.
 pub const MAX_RUMORS: usize = 2 + FRAME + MAX_RUMOR;
 /// Fingerprints of one message, at most.

@@ -50,14 +50,14 @@ impl Names {
         }
     }
 
-    /// Whose it is.
-    pub(crate) fn holder(&self, name: &str) -> Option<NodeId> {
-        self.0.get(name)?.first().map(|rank| rank.node)
+    /// All that claim it, whose it is before all others.
+    pub(crate) fn claims(&self, name: &str) -> impl Iterator<Item = Rank> {
+        self.0.get(name).into_iter().flatten().copied()
     }
 
-    /// Another one who claims it.
-    pub(crate) fn rival(&self, name: &str, node: NodeId) -> Option<NodeId> {
-        self.0.get(name)?.iter().map(|rank| rank.node).find(|claimant| *claimant != node)
+    /// Whose it is.
+    pub(crate) fn holder(&self, name: &str) -> Option<NodeId> {
+        self.claims(name).next().map(|rank| rank.node)
     }
 }
 
@@ -71,13 +71,10 @@ mod tests {
         let mut names = Names::default();
         let rank = |epoch, byte| Rank { right: Right::Claim, epoch, node: node(byte) };
         names.add("ant", rank(7, 1));
-        assert_eq!(names.rival("ant", node(1)), None);
         names.add("ant", rank(7, 0));
         names.add("ant", rank(6, 9));
-        assert_eq!(
-            (names.holder("ant"), names.rival("ant", node(9))),
-            (Some(node(9)), Some(node(0)))
-        );
+        assert_eq!(names.holder("ant"), Some(node(9)));
+        assert!(names.claims("ant").eq([rank(6, 9), rank(7, 0), rank(7, 1)]));
         names.remove("ant", rank(6, 9));
         assert_eq!(names.holder("ant"), Some(node(0)));
         let by_ticket = Rank { right: Right::to("ant", &Grant::Named("ant".into())), ..rank(9, 5) };

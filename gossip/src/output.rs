@@ -57,6 +57,9 @@ pub enum Output {
     },
     /// A member is gone for good: nothing need be kept for it.
     Forget(NodeId),
+    /// Something is known of a member that no event tells, since the user has not heard of it: it has said
+    /// goodbye.
+    Noted(NodeId),
     /// Tell the user.
     Event(Event),
     /// Tell the user what another member has said to all.
@@ -107,7 +110,8 @@ pub enum Event {
     Described(NodeId),
     /// A member has said goodbye.
     Left(NodeId),
-    /// Two members claim one name.
+    /// Two members claim one name. Told when somebody claims a name that others have: of it and of whom the
+    /// name belongs to, or, if that is it, of it and each of the others, 16 at most.
     NameConflict {
         /// The name.
         name: Box<str>,

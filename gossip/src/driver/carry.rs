@@ -26,6 +26,7 @@ impl Driver {
                     self.endpoint.forget(node);
                     has_changed = true;
                 }
+                Output::Noted(_) => has_changed = true,
                 Output::Event(event) => events.push(event),
                 Output::Rumor(rumor) => self.rumors.tell(Heard::Rumor(rumor)),
                 Output::Gap(gap) => self.rumors.tell(Heard::Gap(gap)),

@@ -6,7 +6,7 @@ use rumormill_transport_api::NodeId;
 
 use crate::{
     accusation::brief,
-    message::{Body, MAX_MESSAGE, begin},
+    message::{Body, PAGE, begin},
     output::Via,
     rumor::RumorId,
     rumors::words::{Line, Mark, Want, Word},
@@ -142,7 +142,7 @@ impl<S: Signer> Swim<S> {
     }
 
     fn add_to_page(&mut self, page: &mut BytesMut, to: NodeId, whole: &Bytes) {
-        if MAX_MESSAGE < page.len() + whole.len() {
+        if PAGE < page.len() + whole.len() {
             let full = std::mem::replace(page, begin(&Body::Rumors));
             self.send_page(to, full);
         }

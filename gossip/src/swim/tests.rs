@@ -301,6 +301,16 @@ fn who_had_failed_before_one_came_is_known_and_not_announced() {
     assert_eq!(bench.events(), [Event::Suspected { node: node(2), by: node(0) }]);
     bench.receive(1, &state, &[of_record(&record(5, 1, 2))]);
     assert_eq!(bench.events(), [Event::Joined(node(5))]);
+    // One that says goodbye before it was ever announced is shown as such, and no event tells it.
+    let failed = [of_record(&record(6, 1, 1)), accusation(Verdict::Failed, 6, FIRST, 2)];
+    bench.receive(1, &state, &failed);
+    bench.outputs();
+    let leaving = Issue { state: State::Leaving, ..issue(1, 2) };
+    bench.hear(1, &[of_record(&Record::sign(leaving, Profile::default(), &notary(6)))]);
+    assert_eq!(
+        (bench.outputs(), bench.standing(6)),
+        (vec![Output::Noted(node(6))], Standing::Left)
+    );
 }
 
 #[test]
@@ -513,4 +523,37 @@ fn a_name_taken_under_suspicion_is_told_of_once() {
     bench.hear(3, &[accusation(Verdict::Suspect, 2, named(2).version, 3)]);
     bench.hear(3, &[of_record(&named(3))]);
     assert_eq!(bench.events(), [suspected, Event::Cleared(node(2))], "it has had it before");
+}
+
+#[test]
+fn of_a_name_that_several_claim_each_is_told() {
+    let mut bench = Bench::new(4, probes());
+    let profile = Profile { name: "n2".into(), ..Profile::default() };
+    let claim =
+        |byte, epoch| of_record(&Record::sign(issue(epoch, 2), profile.clone(), &notary(byte)));
+    let conflicts = |bench: &mut Bench| -> Vec<(u8, u8)> {
+        let pair = |event| match event {
+            Event::NameConflict { name, holder, rival } if &*name == "n2" => {
+                Some((holder.0[0], rival.0[0]))
+            }
+            _ => None,
+        };
+        bench.events().into_iter().filter_map(pair).collect()
+    };
+    bench.hear(3, &[claim(3, 1)]);
+    assert_eq!(conflicts(&mut bench), [(2, 3)]);
+    bench.hear(4, &[claim(4, 1)]);
+    assert_eq!(conflicts(&mut bench), [(2, 4)]);
+    bench.hear(1, &[claim(1, 1)]);
+    assert_eq!(conflicts(&mut bench), [(1, 2), (1, 3), (1, 4)], "it has been there longest");
+    bench.swim.handle(bench.now, Input::Changed(profile.clone()), &mut bench.rng);
+    assert_eq!(conflicts(&mut bench), [(0, 1), (0, 2), (0, 3), (0, 4)]);
+
+    bench.hear(1, &[claim(5, 3)]);
+    assert_eq!(conflicts(&mut bench), [(0, 5)], "whose it is, whoever hears it");
+    (6..30).for_each(|byte| bench.hear(1, &[claim(byte, 3)]));
+    conflicts(&mut bench);
+    bench.hear(1, &[claim(30, 0)]);
+    let told = conflicts(&mut bench);
+    assert_eq!((told.len(), told[0], told[1]), (16, (30, 0), (30, 1)), "no more, and itself first");
 }

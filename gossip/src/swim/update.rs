@@ -7,7 +7,6 @@ use rumormill_transport_api::NodeId;
 
 use crate::{
     accusation::{Accusation, Claim, Verdict, brief},
-    member::Member,
     message::{Update, of_accusation, of_record},
     names::{Rank, Right},
     output::{Event, Output},
@@ -22,6 +21,9 @@ use crate::{
 /// Seconds for which a record is news, whoever tells of it: what was told in an exchange and is older is
 /// known to all but the teller's own partition, which exchanges mend.
 const FRESH: u64 = 60;
+/// Rivals that are told of when the one claims a name whose it is, at most, this node before all others:
+/// what one member says is not to make events without end.
+const RIVALS: usize = 16;
 
 /// By whom news reach this node, and how.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +123,9 @@ impl<S: Signer> Swim<S> {
             (true, false) => self.prober.remove(node),
             (true, true) | (false, false) => (),
         }
+        if (change, is_alive) == (Change::Noted, false) {
+            self.outputs.push_back(Output::Noted(node));
+        }
         self.report(node, change);
         let may_clash = match change {
             Change::Joined | Change::Returned | Change::Updated => true,
@@ -163,17 +168,23 @@ impl<S: Signer> Swim<S> {
         self.event(event);
     }
 
-    /// Tells of another one who goes by the name of `node`, which may be this node itself.
+    /// Tells who else goes by the name that `node`, which may be this node itself, claims now: whose it is, or,
+    /// if it is the claimant's own, all others.
     pub(super) fn check_name(&mut self, name: &str, node: NodeId) {
-        let is_own = &*self.own.name == name && !name.is_empty() && node != self.node();
-        let own = is_own.then_some(self.node());
-        let Some(other) = own.or_else(|| self.table.names().rival(name, node)) else { return };
-        let rank = |of: NodeId| self.table.get(of).map_or_else(|| self.rank(), Member::rank);
-        let (holder, rival) = match rank(other) < rank(node) {
-            true => (other, node),
-            false => (node, other),
+        let is_own = &*self.own.name == name && !name.is_empty();
+        let own = is_own.then(|| self.rank());
+        let claims = || own.into_iter().chain(self.table.names().claims(name));
+        let Some(holder) = claims().min().map(|rank| rank.node) else { return };
+        let rivals: Vec<NodeId> = match holder == node {
+            true => {
+                let others = claims().map(|rank| rank.node).filter(|other| *other != node);
+                others.take(RIVALS).collect()
+            }
+            false => vec![node],
         };
-        self.event(Event::NameConflict { name: name.into(), holder, rival });
+        for rival in rivals {
+            self.event(Event::NameConflict { name: name.into(), holder, rival });
+        }
     }
 
     /// What this node's claim to its name is worth.

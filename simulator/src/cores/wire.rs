@@ -107,7 +107,7 @@ impl Net {
                     assert!(before.is_none(), "{at} has heard {:?} twice", rumor.id());
                 }
                 Output::Gap(gap) => self.hosts[at].gaps.push(gap),
-                Output::Learn { .. } | Output::Forget(_) => (),
+                Output::Learn { .. } | Output::Forget(_) | Output::Noted(_) => (),
             }
         }
         self.look(at);

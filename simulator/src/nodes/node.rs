@@ -43,7 +43,7 @@ pub(crate) struct Doors(Arc<Mutex<BTreeMap<Slot, Door>>>);
 
 /// Where a slot is to be found.
 struct Door {
-    /// The how manieth start of all it was.
+    /// The how manieth start of all its first was: whoever began after that finds it after each.
     serial: usize,
     addrs: Vec<Addr>,
 }
@@ -97,7 +97,8 @@ impl Cluster {
 impl Doors {
     fn open(&self, birth: &Birth, addrs: Vec<Addr>) {
         let mut doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        doors.insert(birth.life.slot, Door { serial: birth.serial, addrs });
+        let serial = doors.get(&birth.life.slot).map_or(birth.serial, |door| door.serial);
+        doors.insert(birth.life.slot, Door { serial, addrs });
     }
 
     /// Any that was there before.

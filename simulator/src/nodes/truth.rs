@@ -10,7 +10,7 @@ use rumormill_transport_api::NodeId;
 use rumormill_transport_mem::Link;
 
 use crate::nodes::{
-    log::{Cluster, End, Entry, Known, Life, What},
+    log::{Cluster, DAWN, End, Entry, Known, Life, What},
     scenario::{Scenario, Slot, Step},
 };
 
@@ -22,6 +22,8 @@ pub struct Truth {
     fates: BTreeMap<Life, Fate>,
     views: BTreeMap<Life, BTreeMap<NodeId, Known>>,
     weather: Weather,
+    /// Whether once no more ran than had crashed.
+    was_thin: bool,
     is_over: bool,
 }
 
@@ -66,6 +68,7 @@ impl Truth {
                 link: scenario.link,
                 calm_since: None,
             },
+            was_thin: false,
             is_over: false,
         };
         truth.look_at_the_sky();
@@ -106,6 +109,7 @@ impl Truth {
             fate.ended.get_or_insert((self.now, how));
         }
         self.weather.paused.remove(&life.slot);
+        self.was_thin |= self.running().count() <= self.crashed();
         self.look_at_the_sky();
     }
 
@@ -185,6 +189,13 @@ impl Truth {
         self.fates().filter(|(_, fate)| fate.is_running())
     }
 
+    /// How many have crashed and are not there again.
+    fn crashed(&self) -> usize {
+        let has_crashed = |fate: &Fate| matches!(fate.ended, Some((_, End::Crashed(_))));
+        let is_latest = |life, node| self.latest(node).is_some_and(|(last, _)| last == life);
+        self.fates().filter(|(life, fate)| has_crashed(fate) && is_latest(*life, fate.node)).count()
+    }
+
     /// The last process with this key, one that runs if there is any.
     #[must_use]
     pub fn latest(&self, node: NodeId) -> Option<(Life, &Fate)> {
@@ -229,7 +240,14 @@ impl Truth {
         let running: Vec<_> = self.running().collect();
         let mut versions = BTreeMap::new();
         let mut watchers = running.iter().filter(|(life, _)| !is_twin(*life));
-        watchers.find_map(|(life, fate)| self.errs(*life, fate, &running, &mut versions))
+        watchers.find_map(|(life, fate)| {
+            // Two clusters that never met have nobody to tell them. Who knows nobody goes on trying to join.
+            let company = self.company(*life);
+            let is_alone = self.views(*life).next().is_none() && twins.is_empty();
+            let is_other = |(other, _): &&(Life, &Fate)| is_alone || company.contains(other);
+            let others: Vec<_> = running.iter().filter(is_other).copied().collect();
+            self.errs(*life, fate, &others, &mut versions)
+        })
     }
 
     fn errs(
@@ -256,20 +274,25 @@ impl Truth {
                 ));
             }
         }
-        self.views(by).find_map(|known| self.errs_about_gone(by, known))
+        self.views(by).find_map(|known| self.errs_about_gone(by, known, running))
     }
 
-    fn errs_about_gone(&self, by: Life, known: &Known) -> Option<String> {
+    fn errs_about_gone(
+        &self,
+        by: Life,
+        known: &Known,
+        running: &[(Life, &Fate)],
+    ) -> Option<String> {
         let (life, fate) = self.latest(known.node)?;
         fate.ended?;
-        let has_left = |(other, _): (Life, &Fate)| {
-            let view = self.view(other, known.node);
+        let has_left = |(other, _): &(Life, &Fate)| {
+            let view = self.view(*other, known.node);
             view.is_some_and(|view| view.standing == Standing::Left)
         };
         let is_so = match known.standing {
             Standing::Left => true,
             // Whoever has heard its goodbye tells the others.
-            Standing::Failed => !self.running().any(has_left),
+            Standing::Failed => !running.iter().any(has_left),
             Standing::Alive | Standing::Suspected => false,
         };
         (!is_so).then(|| format!("{by:?} holds {life:?} for {:?}, wrongly", known.standing))
@@ -296,31 +319,52 @@ impl Truth {
     }
 
     /// How long after everything is calm nothing of what was before has an effect on judgements. A node that
-    /// was parted from many probes slowly, so that one whom it suspects may not learn of that in time.
+    /// was parted from many probes slowly: a probe that was under way ends up to nine intervals later, and the
+    /// suspicion that follows, of one who may learn of it by a ping alone, lasts for the longest time.
     #[must_use]
     pub fn settling(&self) -> Duration {
         self.longest_suspicion() + 15 * self.config.probe_interval
     }
 
-    /// Twins that somebody could tell of each other. They do not meet each other: who has a node's key is
-    /// taken for that very node.
+    /// Twins that somebody could tell of each other: a third one that both have come to, whoever led them to
+    /// it. They do not meet each other: who has a node's key is taken for that very node, and where one of
+    /// them is all that somebody knows, there may be two clusters.
     #[must_use]
     pub fn unaware(&self) -> Option<(Life, Life)> {
-        self.twins().into_iter().find(|(older, younger)| {
-            let own = self.fate(*older);
-            let is_third = |fate: &Fate| {
-                own.is_some_and(|own| fate.node != own.node && fate.cluster == own.cluster)
-            };
-            let has_met = |life| self.views(life).any(|known| known.standing.is_here());
-            self.running().any(|(_, fate)| is_third(fate)) && has_met(*older) && has_met(*younger)
-        })
+        let mut twins = self.twins().into_iter();
+        twins.find(|(one, other)| !self.company(*one).is_disjoint(&self.company(*other)))
+    }
+
+    /// Those that run and are connected with one, by who knows this start of whom; while there are twins, by
+    /// who holds whom to be there, and no twin leads on.
+    fn company(&self, of: Life) -> BTreeSet<Life> {
+        let twins = self.twins();
+        let is_twin = |life| twins.iter().any(|(one, other)| life == *one || life == *other);
+        let thirds: Vec<_> = self.running().filter(|(life, _)| !is_twin(*life)).collect();
+        let holds = |by, fate: &Fate| {
+            let view = self.view(by, fate.node).filter(|it| it.version.epoch == fate.epoch());
+            view.is_some_and(|it| twins.is_empty() || it.standing.is_here())
+        };
+        let (mut company, mut next) = (BTreeSet::new(), vec![of]);
+        while let Some(life) = next.pop() {
+            let own = self.fate(life).filter(|_| !is_twin(life));
+            for (third, fate) in &thirds {
+                let is_met = holds(life, fate) || own.is_some_and(|own| holds(*third, own));
+                if *third != life && is_met && company.insert(*third) {
+                    next.push(*third);
+                }
+            }
+        }
+        company
     }
 
     /// Within which everybody notices that somebody is gone: every member's turn to be probed comes, by one
-    /// that probes at half its speed; the suspicion of the last to hear begins after that of the first.
+    /// that probes at half its speed, or, if it has heard of most others nothing more, at the lowest that
+    /// Lifeguard has; the suspicion of the last to hear begins after that of the first.
     #[must_use]
     pub fn detection(&self) -> Duration {
-        let turns = 2 * self.identities() as u32 + 10;
+        let slowness = if self.was_thin { SLOWEST } else { 2 };
+        let turns = slowness * self.identities() as u32 + 10;
         turns * self.config.probe_interval + self.longest_suspicion() + self.shortest_suspicion()
     }
 
@@ -334,6 +378,11 @@ impl Truth {
 }
 
 impl Fate {
+    /// What its records have for an epoch.
+    fn epoch(&self) -> u64 {
+        DAWN + self.from.as_millis() as u64
+    }
+
     /// Whether it runs, and neither leaves nor is replaced.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -347,3 +396,5 @@ fn is_gentle(link: &Link, config: &Config) -> bool {
 }
 
 const GENTLE_LOSS: f64 = 0.05;
+/// How many times as long a node's probes take that takes itself to be slow, at most.
+const SLOWEST: u32 = 9;

@@ -316,16 +316,16 @@ impl World {
     /// Waits until everybody agrees for a while, or should have.
     async fn settle(&mut self) {
         let bound = self.ground.journal.truth(|truth| truth.convergence());
-        let (calm, mut agreed) = (Instant::now(), 0);
-        // What somebody lacks is brought while there is time.
-        let repaired = if self.has_rumors { calm + REPAIRED + TICK } else { calm };
-        let until = repaired.max(calm + bound);
-        while Instant::now() < until && (agreed < AGREED || Instant::now() < repaired) {
+        // What somebody lacks is brought once everybody knows everybody.
+        let enough = if self.has_rumors { REPAIRED + 2 * TICK } else { AGREED };
+        let (until, mut agreed) = (Instant::now() + bound + enough, Duration::ZERO);
+        while Instant::now() < until && agreed < enough {
             self.wait_until(Instant::now() + TICK).await;
             // Twins may meet somebody yet who tells them.
             let agrees = |truth: &Truth| truth.disagreement().is_none() && truth.twins().is_empty();
             let agrees = self.ground.journal.truth(agrees);
-            agreed = if agrees && self.leaving.is_empty() { agreed + 1 } else { 0 };
+            let is_quiet = agrees && self.leaving.is_empty();
+            agreed = if is_quiet { agreed + TICK } else { Duration::ZERO };
         }
     }
 
@@ -388,5 +388,5 @@ const RECORD: usize = 1 << 20;
 const TICK: Duration = Duration::from_secs(1);
 /// Latency and jitter of links at the end, at most.
 const CALM: Duration = Duration::from_millis(20);
-/// Ticks for which all agree before a run ends.
-const AGREED: u32 = 3;
+/// How long all agree before a run ends.
+const AGREED: Duration = Duration::from_secs(3);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::{
+    message::PAGE,
     record::tests::issue,
     rumor::{BroadcastError, Gap, MAX_RUMOR, Rumor},
     rumors::words::{Line, Mark, Want},
@@ -188,6 +189,24 @@ fn short_ones_are_pushed_and_long_ones_pulled_once() {
         assert_eq!(lens, [0, 1, 512, 513, 70_000, MAX_RUMOR]);
     }
     assert_eq!((web.heard(2, 2), web.pulled), (vec![], 3 * 5));
+}
+
+#[test]
+fn several_share_a_page_that_fits_any_carrier() {
+    let mut bench = Bench::new(1, probes());
+    let lens = [9000; 7].into_iter().chain([500; 3]);
+    let said = lens.map(|len| bench.swim.broadcast(bench.now, vec![0; len].into()).unwrap());
+    let wants = Want::of(&said.collect::<Vec<_>>());
+    bench.outputs();
+    bench.receive(1, &Body::Fetch(wants), &[]);
+    let pages = bench.outputs().into_iter().filter_map(|output| match output {
+        Output::Send { bytes, .. } => Some(bytes),
+        _ => None,
+    });
+    let pages: Vec<Bytes> = pages.collect();
+    let rumors = pages.iter().map(|page| Message::read(page).unwrap().updates.len());
+    assert_eq!(rumors.collect::<Vec<_>>(), [6, 4]);
+    assert!(pages.iter().all(|page| page.len() <= PAGE && PAGE + 1024 < 65_507));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use rumormill_transport_api::NodeId;
+
 use crate::nodes::{
     check::Check,
     log::{End, Entry, Life, What},
@@ -14,6 +16,8 @@ use crate::nodes::{
 pub(crate) struct Detection {
     /// Those to be missed, and since when nothing has kept others from noticing.
     missing: BTreeMap<Life, Duration>,
+    /// Since when a process knows this start of a member.
+    known: BTreeMap<(Life, NodeId), (Duration, u64)>,
 }
 
 impl Check for Detection {
@@ -25,8 +29,19 @@ impl Check for Detection {
         if truth.is_over() {
             return Ok(());
         }
-        if let What::Ended { life, how: End::Crashed(_) } = &entry.what {
-            self.missing.insert(*life, entry.at);
+        match &entry.what {
+            What::Ended { life, how: End::Crashed(_) } => {
+                self.missing.insert(*life, entry.at);
+            }
+            What::Seen { life, member } => {
+                let start = (entry.at, member.version.epoch);
+                let known = self.known.entry((*life, member.node)).or_insert(start);
+                if known.1 != start.1 {
+                    *known = start;
+                }
+            }
+            What::Unseen { life, node } => _ = self.known.remove(&(*life, *node)),
+            _ => (),
         }
         match truth.calm_since() {
             Some(since) => {
@@ -60,7 +75,9 @@ impl Detection {
             let Some(fate) = truth.fate(life) else { continue };
             let blind = truth.running().find(|(by, watcher)| {
                 let is_here = truth.view(*by, fate.node).is_some_and(|it| it.standing.is_here());
-                watcher.from + bound <= now && is_here
+                // That it was there may have come late, from somebody who had met it.
+                let known = self.known.get(&(*by, fate.node)).map(|known| known.0);
+                known.unwrap_or(watcher.from) + bound <= now && is_here
             });
             if let Some((by, _)) = blind {
                 return Err(format!("{by:?} holds {life:?} to be there, {:?} on", now - from));

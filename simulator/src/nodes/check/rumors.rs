@@ -25,6 +25,8 @@ pub(crate) struct Rumors {
     known: BTreeMap<(Life, NodeId), (Duration, u64)>,
     /// Who was there at the end.
     stayed: Vec<(Life, NodeId)>,
+    /// Since when all that run agree who is there, so that each is connected with one that keeps it.
+    agreed: Option<Duration>,
     over: Duration,
 }
 
@@ -101,6 +103,12 @@ impl Check for Rumors {
                 self.known.remove(&(*life, *node));
                 None
             }
+            // Taking stock comes once a second.
+            What::Turns(_) if !truth.is_over() => {
+                let agrees = truth.disagreement().is_none();
+                self.agreed = agrees.then(|| self.agreed.unwrap_or(entry.at));
+                None
+            }
             What::Over => {
                 let ours = truth.running().filter(|(_, fate)| fate.cluster == Cluster::Ours);
                 self.stayed = ours.map(|(life, fate)| (life, fate.node)).collect();
@@ -122,9 +130,11 @@ impl Check for Rumors {
             .fates()
             .for_each(|(life, fate)| _ = slots.entry(fate.node).or_default().insert(life.slot));
         let is_single = |node: &NodeId| slots.get(node).is_some_and(|slots| slots.len() == 1);
-        let calm = truth.calm_since().unwrap_or(self.over);
+        let both = truth.calm_since().zip(self.agreed);
+        let met = both.map_or(self.over, |(calm, agreed)| calm.max(agreed));
+        let kept = truth.config().rumors.kept;
         for (id, (said, by)) in &self.said {
-            let has_time = (*said).max(calm) + REPAIRED <= self.over;
+            let has_time = (*said).max(met) + REPAIRED <= self.over && self.over < *said + kept;
             let origin_stayed = self.stayed.iter().any(|(life, _)| life == by);
             if !has_time || !origin_stayed || !is_single(&id.origin) {
                 continue;
@@ -150,5 +160,5 @@ fn covers(gap: &Gap, id: RumorId) -> bool {
 /// How long a process has to have known a member to be told where its rumors begin: a joiner asks for that
 /// for four seconds.
 const JOINED: Duration = Duration::from_secs(6);
-/// How long repair may take where nothing is lost.
+/// How long repair may take where nothing is lost and everybody knows everybody.
 pub(crate) const REPAIRED: Duration = Duration::from_secs(10);
