@@ -9,11 +9,11 @@ use crate::time::Time;
 /// What is known of how far the news of this node's leaving has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LeaveReport {
-    /// How many members were asked to confirm.
+    /// How many members were asked to confirm, but for those that have left meanwhile.
     pub asked: usize,
     /// How many of them did.
     pub confirmed: usize,
-    /// How many members were there.
+    /// How many members were there, but for those.
     pub live: usize,
 }
 

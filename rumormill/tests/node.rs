@@ -248,3 +248,22 @@ async fn what_is_dropped_is_gone() {
     };
     timeout(LONG, is_free).await.expect("the address is still taken");
 }
+
+/// Whatever is in its way, and however late it finds it.
+#[cfg(all(feature = "admin", feature = "unix"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_start_leaves_its_addresses_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("admin.sock");
+    let _taken = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let listen = format!("unix://{}/node.sock", folder.path().display());
+    let free = config("bob", &[&listen], &[]);
+    let mut taken = free.clone();
+    taken.admin.socket = Some(socket);
+    for _ in 0..20 {
+        let refused = Node::start(taken.clone()).await;
+        assert!(matches!(refused, Err(StartError::Admin(_))), "{refused:?}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+    Node::start(free).await.unwrap();
+}

@@ -39,6 +39,8 @@ impl SocketFile {
     pub(super) fn create(path: &Path) -> Result<(Self, UnixListener), Error> {
         let failure = |source| Error::io(format!("listening at {}", path.display()), source);
         let path = path::absolute(path).map_err(failure)?;
+        // Before anything is made: a path that is too long is none.
+        SockAddr::unix(&path).map_err(failure)?;
         check_directory(&path)?;
         let lock = Lock::take(&path)?;
         make_room(&path)?;

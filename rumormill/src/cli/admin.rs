@@ -12,6 +12,7 @@ use rumormill::{
     admin::{Client, Place, default_socket},
     config::{Loaded, Sources},
 };
+use serde_json::Value;
 
 use super::{Error, Result, output};
 
@@ -55,7 +56,10 @@ impl At {
             return Ok((place, token));
         }
         let named = self.config.clone().or_else(|| variable("RUMORMILL_CONFIG").map(PathBuf::from));
-        let Some(file) = named else { return Ok((Place::Socket(default_socket()), token)) };
+        let Some(file) = named else {
+            let told = variable("RUMORMILL__ADMIN__SOCKET").filter(|it| it != "off");
+            return Ok((Place::Socket(told.map_or_else(default_socket, PathBuf::from)), token));
+        };
         let sources = Sources::of_process(Some(file), Vec::new());
         let loaded = sources.load(&rumormill::registry()?)?;
         let Loaded { config, files, .. } = loaded;
@@ -84,9 +88,9 @@ fn token(path: &Path) -> Result<String> {
     Ok(text.trim_end_matches(['\r', '\n']).into())
 }
 
-/// Prints what the node has answered, as it is.
-pub(crate) fn print_json(answer: &[u8]) -> Result<()> {
-    output::line(String::from_utf8_lossy(answer).trim_end())
+/// Prints what the node has answered.
+pub(crate) fn print_json(answer: &Value) -> Result<()> {
+    output::line(output::in_line(answer))
 }
 
 /// What stands for NODE on command lines.

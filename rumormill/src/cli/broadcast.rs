@@ -23,7 +23,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let (client, rumor) = (args.at.client()?, args.text.bytes()?);
     match args.at.json {
-        true => print_json(&client.post("/broadcast", rumor).await?)?,
+        true => print_json(&client.post_json("/broadcast", rumor).await?)?,
         false => {
             let id = client.post_json("/broadcast", rumor).await?;
             let origin = plain(id["origin"].as_str().unwrap_or_default());

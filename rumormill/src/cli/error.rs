@@ -118,12 +118,12 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Tells the user, in one line with all causes, and gives the exit code.
+    /// Tells the user, each thing in one line with all causes, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         if self.is_broken_pipe() {
             return ExitCode::SUCCESS;
         }
-        output::error(with_causes(self));
+        with_causes(self).lines().for_each(output::error);
         match self.is_usage() {
             true => ExitCode::from(USAGE),
             false => ExitCode::FAILURE,
@@ -144,11 +144,12 @@ impl Error {
                 matches!(error, Token | Refused { status: 400 | 413, .. })
             }
             #[cfg(feature = "admin")]
-            Self::AdminPlace(_) | Self::LongInput { .. } | Self::NoToken { .. } => true,
+            Self::AdminConfig(_)
+            | Self::AdminPlace(_)
+            | Self::LongInput { .. }
+            | Self::NoToken { .. } => true,
             #[cfg(feature = "admin")]
-            Self::AdminConfig(_) | Self::Cut { .. } | Self::File { .. } | Self::Input { .. } => {
-                false
-            }
+            Self::Cut { .. } | Self::File { .. } | Self::Input { .. } => false,
             Self::Contract(error) => is_of_address(error),
             Self::Registry(error) => is_of_name(error),
             #[cfg(feature = "node")]

@@ -41,11 +41,16 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
             line = lines.next() => line,
         };
         let Some(line) = line else { break };
-        let value: Value = serde_json::from_slice(&line).unwrap_or_default();
+        // What is none of a node's lines is not its word.
+        let Ok(value) = serde_json::from_slice::<Value>(&line) else { break };
         is_over = value["event"] == "end";
         match args.at.json {
-            true => print_json(&line)?,
-            false => output::line(names.text(&value, &client).await)?,
+            true => print_json(&value)?,
+            false => tokio::select! {
+                biased;
+                () = signals.next() => return Ok(ExitCode::SUCCESS),
+                text = names.text(&value, &client) => output::line(text)?,
+            },
         }
     }
     match is_over {

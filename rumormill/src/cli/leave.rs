@@ -23,12 +23,10 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let client = args.at.client()?.with_deadline(DEADLINE);
-    let answer = client.post("/leave", "").await?;
-    let left: Value = serde_json::from_slice(&answer).unwrap_or_default();
-    if args.at.json {
-        print_json(&answer)?;
-    } else {
-        output::line(text(&left))?;
+    let left = client.post_json("/leave", "").await?;
+    match args.at.json {
+        true => print_json(&left)?,
+        false => output::line(text(&left))?,
     }
     match is_known(&left["leave"]) {
         true => Ok(ExitCode::SUCCESS),

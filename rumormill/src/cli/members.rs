@@ -27,7 +27,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let client = args.at.client()?;
     match args.at.json {
-        true => print_json(&client.get("/members").await?)?,
+        true => print_json(&client.get_json("/members").await?)?,
         false => table(&client.get_json("/members").await?).iter().try_for_each(output::line)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -34,7 +34,12 @@ pub(crate) async fn run(args: Args, log: Option<LevelFilter>) -> Result<ExitCode
     let (mut signals, hangups) = (Signals::new()?, Hangups::new()?);
     let form = if args.json { Form::Json } else { Form::Text };
     let mut settings = Settings::new(args.sources(log));
-    let loaded = match settings.load().await? {
+    let loaded = tokio::select! {
+        biased;
+        () = signals.next() => return Ok(ExitCode::SUCCESS),
+        loaded = settings.load() => loaded?,
+    };
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(error) => return Ok(settings.refuse(&error)),
     };

@@ -59,7 +59,26 @@ pub(crate) fn head(level: &str) -> Map<String, Value> {
 
 /// A message that consists of these fields.
 pub(crate) fn object(fields: Map<String, Value>) {
-    writeln!(io::stderr().lock(), "{}", Value::Object(fields)).unwrap_or_default();
+    writeln!(io::stderr().lock(), "{}", in_line(&Value::Object(fields))).unwrap_or_default();
+}
+
+/// A value in one line, with nothing in it that could steer a terminal: what JSON leaves as it is of
+/// that is escaped, too.
+pub(crate) fn in_line(value: &Value) -> String {
+    let mut line = String::new();
+    for letter in value.to_string().chars() {
+        match letter == '\u{7f}' || !letter.is_ascii() && letter.escape_debug().next() == Some('\\')
+        {
+            false => line.push(letter),
+            // Such letters stand in texts alone, where this means the same.
+            true => {
+                let units = &mut [0; 2];
+                let units = letter.encode_utf16(units).iter();
+                units.for_each(|unit| line.push_str(&format!("\\u{unit:04x}")));
+            }
+        }
+    }
+    line
 }
 
 /// A message that the next one overwrites, if somebody is looking.

@@ -27,7 +27,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let client = args.at.client()?.with_deadline(DEADLINE);
     let path = if args.dry_run { "/reload?dry_run=true" } else { "/reload" };
     if args.at.json {
-        print_json(&client.post(path, "").await?)?;
+        print_json(&client.post_json(path, "").await?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let reloaded = client.post_json(path, "").await?;

@@ -39,10 +39,10 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         format!("/request?to={}&deadline={}ms", in_query(&args.to), args.deadline.as_millis());
     let answer = client.with_deadline(args.deadline + GRACE).post(&path, question).await?;
     match args.at.json {
-        true => output::line(match std::str::from_utf8(&answer) {
+        true => output::line(output::in_line(&match std::str::from_utf8(&answer) {
             Ok(text) => json!({ "payload": { "text": text } }),
             Err(_) => json!({ "payload": { "base64": STANDARD.encode(&answer) } }),
-        })?,
+        }))?,
         false if io::stdout().is_terminal() => {
             let text = String::from_utf8_lossy(&answer);
             text.lines().try_for_each(|line| output::line(plain(line)))?;

@@ -27,7 +27,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let (client, message) = (args.at.client()?, args.text.bytes()?);
     let path = format!("/send?to={}", in_query(&args.to));
     match args.at.json {
-        true => print_json(&client.post(&path, message).await?)?,
+        true => print_json(&client.post_json(&path, message).await?)?,
         false => {
             let taken = client.post_json(&path, message).await?;
             let to = plain(taken["to"].as_str().unwrap_or_default());

@@ -32,8 +32,10 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     }
     let client = args.at.client()?;
     match (args.metrics, args.at.json) {
-        (true, _) => print_json(&client.get("/metrics").await?)?,
-        (_, true) => print_json(&client.get("/status").await?)?,
+        (true, _) => {
+            output::line(String::from_utf8_lossy(&client.get("/metrics").await?).trim_end())?
+        }
+        (_, true) => print_json(&client.get_json("/status").await?)?,
         (false, false) => {
             let status = client.get_json("/status").await?;
             page(&status).iter().try_for_each(output::line)?;

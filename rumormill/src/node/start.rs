@@ -1,6 +1,9 @@
 //! How a node starts.
 
-use std::sync::{Arc, Mutex, RwLock, atomic::AtomicBool};
+use std::{
+    sync::{Arc, Mutex, RwLock, atomic::AtomicBool},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rumormill_endpoint::{Endpoint, Inbox, Inboxes};
@@ -45,8 +48,24 @@ impl Node {
         let registry = Arc::new(registry.with_credentials(files.key.credentials().into()));
         let (endpoint, inboxes) =
             Endpoint::start(registry.clone(), files.key.clone(), config.endpoint(files))?;
-        let addresses = listen(&endpoint, &config.listen).await?;
         let endpoint = Arc::new(endpoint);
+        let started = Self::over(endpoint.clone(), inboxes, registry, loaded).await;
+        if started.is_err() {
+            // Whoever tries again at once finds its addresses free.
+            endpoint.close(Duration::ZERO).await;
+        }
+        started
+    }
+
+    /// A node over an endpoint that does not listen yet. If there is none, the endpoint is still open.
+    async fn over(
+        endpoint: Arc<Endpoint>,
+        inboxes: Inboxes,
+        registry: Arc<Registry>,
+        loaded: &Loaded,
+    ) -> Result<(Self, Inbox), StartError> {
+        let Loaded { config, files, .. } = loaded;
+        let addresses = listen(&endpoint, &config.listen).await?;
         let profile = profile(config, &addresses, Bytes::copy_from_slice(metadata(config)))?;
         let Inboxes { control, gossip, bulk } = inboxes;
         let gossip = Gossip::start(

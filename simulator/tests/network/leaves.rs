@@ -22,7 +22,9 @@ fn leaving_is_confirmed_and_seen_by_all() {
         for at in leavers {
             let report = net.hosts[at].left.unwrap();
             let LeaveReport { asked, confirmed, live } = report;
-            assert!(report.is_success() && confirmed <= asked && asked == 16 && 27 <= live);
+            // Those that leave, too, do not count where they were asked.
+            let is_true = confirmed <= asked && (14..=16).contains(&asked) && 27 <= live;
+            assert!(report.is_success() && is_true, "seed {seed}: {report:?}");
             let told = net.count(|event| *event == Event::Left(id(at)));
             let failed =
                 net.count(|event| matches!(event, Event::Failed { node, .. } if *node == id(at)));

@@ -1,18 +1,25 @@
 //! Sockets that a service manager has opened for the node.
 
-use std::path::PathBuf;
+use std::{
+    os::unix::net::UnixListener,
+    path::{Path, PathBuf},
+};
 
 use listenfd::ListenFd;
 use rumormill::admin::inherit;
 
 use crate::cli::{error::with_causes, output};
 
-/// Where the administration's socket is, if there is one among them. All others are closed, and said so.
-pub(super) fn socket() -> Option<PathBuf> {
+/// Where the administration's socket is, if there is one among them, and nobody has said that it is elsewhere
+/// or nowhere. All others are closed, and said so.
+pub(super) fn socket(said: Option<Option<&Path>>) -> Option<PathBuf> {
     let mut given = ListenFd::from_env();
     let (count, mut path) = (given.len(), None);
     for at in 0..count {
         let taken = match given.take_unix_listener(at) {
+            Ok(Some(listener)) if said.is_some_and(|said| !is_at(&listener, said)) => {
+                Err("admin.socket, or --admin, says another one or none".into())
+            }
             Ok(Some(listener)) if path.is_none() => {
                 inherit(listener).map_err(|error| with_causes(&error))
             }
@@ -27,4 +34,9 @@ pub(super) fn socket() -> Option<PathBuf> {
         }
     }
     path
+}
+
+fn is_at(listener: &UnixListener, path: Option<&Path>) -> bool {
+    let addr = listener.local_addr().ok();
+    path.is_some() && addr.as_ref().and_then(|addr| addr.as_pathname()) == path
 }

@@ -46,8 +46,8 @@ impl Journal {
                 0 => Ok(()),
                 _ => write(&mut into, &form.line(&Told::Missed(missed))),
             });
-            if written.is_err() {
-                output::note("standard output is closed; the node goes on without it");
+            if let Err(error) = written {
+                output::note(format_args!("{}; the node goes on without it", why(&error)));
             }
             end.send(()).unwrap_or_default();
         })?;
@@ -93,6 +93,13 @@ impl Journal {
         self.missed_last.store(self.missed, Relaxed);
         self.lines = None;
         self.done.recv_timeout(FAREWELL).unwrap_or_default();
+    }
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => "standard output is closed".into(),
+        _ => format!("writing to standard output failed: {error}"),
     }
 }
 

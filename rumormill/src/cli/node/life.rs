@@ -223,7 +223,9 @@ impl Life {
     }
 
     async fn reload_aloud(&mut self, is_ready: bool) -> Reloaded {
-        self.manager.reloading();
+        if is_ready {
+            self.manager.reloading();
+        }
         let reloaded = self.reload().await;
         match &reloaded {
             Ok(changes) => tell_changes(changes),

@@ -1,6 +1,10 @@
 //! The configuration of the node, read at its start and whenever it may have changed.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use rumormill::config::{self, Config, Format, Level, Loaded, Origin, Problem, Sources};
 use tokio::task::spawn_blocking;
@@ -38,7 +42,8 @@ impl Settings {
     /// Takes the socket for its administration that the service manager has opened, or else the usual
     /// one, if nobody has said anything of that.
     pub(super) fn take_default_socket(&mut self, loaded: Loaded) -> Loaded {
-        self.default_socket = default_socket();
+        let said = (!is_unsaid(&loaded)).then_some(loaded.config.admin.socket.as_deref());
+        self.default_socket = default_socket(said);
         self.completed(loaded)
     }
 
@@ -103,12 +108,12 @@ fn is_unsaid(loaded: &Loaded) -> bool {
 }
 
 #[cfg(feature = "admin")]
-fn default_socket() -> Option<PathBuf> {
-    super::inherited::socket().or_else(|| Some(rumormill::admin::default_socket()))
+fn default_socket(said: Option<Option<&Path>>) -> Option<PathBuf> {
+    super::inherited::socket(said).or_else(|| Some(rumormill::admin::default_socket()))
 }
 
 #[cfg(not(feature = "admin"))]
-fn default_socket() -> Option<PathBuf> {
+fn default_socket(_: Option<Option<&Path>>) -> Option<PathBuf> {
     None
 }
 

@@ -9,6 +9,8 @@ use rumormill::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::cli::output;
+
 /// In which form lines are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -48,7 +50,7 @@ pub(super) enum Told<'a> {
 impl Form {
     pub(super) fn line(self, told: &Told<'_>) -> String {
         match self {
-            Self::Json => told.object().to_string(),
+            Self::Json => output::in_line(&told.object()),
             Self::Text => told.text(),
         }
     }
@@ -209,7 +211,9 @@ mod tests {
         assert_eq!((&said["event"], &said["text"]), (&json!("message"), &json!("a\n\u{1b}")));
         let said = parse(&Told::Message(&message(vec![0xff; 3])));
         assert_eq!((&said["base64"], said.get("text")), (&json!("////"), None));
-        let line = Form::Json.line(&Told::Message(&message("a\nb")));
-        assert!(!line.contains('\n'));
+        let steering = "a\nb\u{9b}2J\u{7f}\u{202e}\u{e0001}é";
+        let line = Form::Json.line(&Told::Message(&message(steering)));
+        assert!(!line.contains(['\n', '\u{9b}', '\u{7f}', '\u{202e}', '\u{e0001}']), "{line:?}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["text"], steering);
     }
 }

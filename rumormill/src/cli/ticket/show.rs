@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 fn print(rows: Vec<Row>, json: bool) -> Result<()> {
     if json {
         let fields = rows.into_iter().map(|(name, value, _)| (name.to_owned(), value));
-        return output::line(Value::Object(fields.collect()));
+        return output::line(output::in_line(&Value::Object(fields.collect())));
     }
     rows.iter().try_for_each(|(name, _, text)| output::line(format_args!("{name:<9} {text}")))
 }

@@ -27,7 +27,10 @@ fn the_usual_socket_is_the_first_ones_and_the_next_goes_without() {
     let runtime = folder.path().to_str().unwrap();
     let start = |name: &str| {
         let args = ["--cluster", "c", "--open", "--preset", "local", "--name", name];
-        let node = Program::new().args(&args).env("XDG_RUNTIME_DIR", runtime).start();
+        // Which the next one closes and opens again before it goes without.
+        let listen = format!("unix://{runtime}/{name}.sock");
+        let node = Program::new().args(&args).args(&["--listen", &listen]);
+        let node = node.env("XDG_RUNTIME_DIR", runtime).start();
         node.out("ready");
         node
     };
@@ -75,6 +78,8 @@ fn whoever_asks_for_a_reload_is_told_what_comes_of_it() {
         "{told}"
     );
     write("node.name = 'new'\nadmin.socket = '/nowhere/else'\n");
+    let (code, told) = ask(runtime, &["members", "--config", "/nowhere"]);
+    assert!(code == Some(2) && told.starts_with("error: /nowhere: cannot be read"), "{told}");
     let (code, told) = ask(runtime, &["reload", "--dry-run"]);
     assert!(code == Some(1) && told.contains("admin.socket can change only with"), "{told}");
 }
@@ -89,16 +94,16 @@ fn a_socket_that_the_manager_has_opened_is_the_administrations() {
     let folder = folder();
     let (runtime, socket) = (folder.path().to_str().unwrap(), folder.path().join("given.sock"));
     let socket = socket.to_str().unwrap();
-    let start = |mode| {
+    let start = |mode, admin: &[&str]| {
         let mut activated = Command::new(activate);
         activated.args(["-l", socket, env!("CARGO_BIN_EXE_rumormill"), "node"]);
         let node = Program::of(activated).args(&["--cluster", "c", "--open", "--name", "given"]);
-        let node = node.env("XDG_RUNTIME_DIR", runtime).start();
+        let node = node.args(admin).env("XDG_RUNTIME_DIR", runtime).start();
         node.err_with(|line| line.starts_with("Listening on "));
         fs::set_permissions(socket, Permissions::from_mode(mode)).expect("a mode");
         node
     };
-    let node = start(0o600);
+    let node = start(0o600, &[]);
     // Whoever asks first has it started.
     let (code, members) = ask(runtime, &["members", "--json", "--admin", socket]);
     assert!(code == Some(0) && members.contains("\"given\""), "{members}");
@@ -107,7 +112,14 @@ fn a_socket_that_the_manager_has_opened_is_the_administrations() {
     assert!(!folder.path().join("rumormill").exists());
     fs::remove_file(socket).unwrap();
 
-    let node = start(0o660);
-    drop(std::os::unix::net::UnixStream::connect(socket).unwrap());
-    node.err_with(|line| line.contains("is not used: ") && line.contains("is open to others"));
+    for (mode, admin, why) in [
+        (0o660, [].as_slice(), "is open to others"),
+        (0o600, &["--admin", "off"], "says another one or none"),
+    ] {
+        let node = start(mode, admin);
+        drop(std::os::unix::net::UnixStream::connect(socket).unwrap());
+        node.err_with(|line| line.contains("is not used: ") && line.contains(why));
+        drop(node);
+        fs::remove_file(socket).unwrap();
+    }
 }
