@@ -14,7 +14,6 @@ use crate::{
     error::Error,
     frame::Lane,
     greet,
-    handle::Link,
     hub::{Event, Hub},
     ledger::{Dropped, add},
     link::{Met, carry},
@@ -231,7 +230,7 @@ impl Hub {
 
     /// Carries what waits over a conn that was dialled for `track`.
     async fn carry_dialled(self: &Arc<Self>, met: Met, addr: Addr, track: Track) {
-        let (peer, link) = (met.peer.clone(), Link::new(met.dialler, Some(addr)));
+        let (peer, link) = (met.peer.clone(), met.link(Some(addr)));
         // A transport may have conns of both kinds.
         if Track::of_conn(met.info.caps.delivery, track.greeting()) != track {
             peer.with_tracks(|tracks| tracks.bar(track));

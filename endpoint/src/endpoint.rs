@@ -20,7 +20,6 @@ use crate::{
     error::{Error, RequestError, SendError},
     frame::{Class, Kind, Lane, Payload},
     greet,
-    handle::Link,
     hub::{Event, Hub},
     inbox::{self, Inbox, Message},
     ledger::{Dropped, Ledger, Snapshot, add},
@@ -224,7 +223,7 @@ impl Endpoint {
         if met.peer.routes().is_empty() {
             met.peer.set_routes(self.hub.routes(vec![addr.clone().without_options()]));
         }
-        let (hub, link) = (self.hub.clone(), Link::new(met.dialler, Some(addr.clone())));
+        let (hub, link) = (self.hub.clone(), met.link(Some(addr.clone())));
         self.hub.spawn(async move { carry(&hub, &link, Lane::Urgent, met).await });
         Ok(node)
     }
@@ -348,6 +347,7 @@ impl Endpoint {
     /// Not cancel-safe: dropping the future ends everything at once.
     pub async fn close(&self, deadline: Duration) -> Report {
         let until = later(Instant::now(), deadline);
+        let _ending = Ending(&self.hub);
         self.hub.close();
         self.accepting.close();
         let peers = self.hub.peers();
@@ -369,11 +369,17 @@ impl Endpoint {
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
-        self.hub.close();
-        self.hub.take_tasks().abort_all();
-        for class in [Class::Control, Class::Gossip, Class::Bulk] {
-            self.hub.inbox(class).close();
-        }
+        self.hub.end();
+    }
+}
+
+/// Ends what is left when an endpoint has closed, or nobody waits for that any more. The endpoint itself
+/// may live on, and whoever takes messages is not to wait for its end.
+struct Ending<'a>(&'a Hub);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -429,7 +435,7 @@ async fn receive(hub: &Arc<Hub>, conn: AnyConn) {
         greeted = greet::accepted(hub, conn) => greeted,
     };
     match greeted {
-        Some((lane, met)) => carry(hub, &Link::new(met.dialler, None), lane, met).await,
+        Some((lane, met)) => carry(hub, &met.link(None), lane, met).await,
         None => add(&hub.ledger.links.ended, 1),
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rumormill_transport_api::{Addr, NodeId};
+use rumormill_transport_api::{Addr, Caps, NodeId};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{budget::Yields, clock::later, echo::Heard, trail::Trail};
@@ -22,6 +22,7 @@ pub(crate) struct Link {
     since: Instant,
     /// The way by which this node has dialled it.
     route: Option<Addr>,
+    scope: Scope,
     state: AtomicU8,
     has_given_way: AtomicBool,
     changed: Notify,
@@ -32,17 +33,33 @@ pub(crate) struct Link {
     heard: Mutex<Heard>,
 }
 
+/// Where a conn passes. Both sides see the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scope {
+    /// It stays on this machine.
+    Machine,
+    /// It may leave it.
+    Network,
+}
+
 pub(crate) const OPEN: u8 = 0;
 pub(crate) const DRAINING: u8 = 1;
 pub(crate) const CUT: u8 = 2;
 
+impl Scope {
+    pub(crate) fn of(caps: &Caps) -> Self {
+        if caps.local_only { Self::Machine } else { Self::Network }
+    }
+}
+
 impl Link {
-    pub(crate) fn new(dialler: NodeId, route: Option<Addr>) -> Arc<Self> {
+    pub(crate) fn new(dialler: NodeId, route: Option<Addr>, scope: Scope) -> Arc<Self> {
         let now = Instant::now();
         Arc::new(Self {
             dialler,
             since: now,
             route,
+            scope,
             state: AtomicU8::new(OPEN),
             has_given_way: AtomicBool::new(false),
             changed: Notify::new(),
@@ -61,6 +78,17 @@ impl Link {
     /// The way by which this node has dialled it; `None` if the peer did.
     pub(crate) fn route(&self) -> Option<&Addr> {
         self.route.as_ref()
+    }
+
+    pub(crate) fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// Whether it is the one to keep where both sides have dialled at once: first what stays on the
+    /// machine, then what the node with the lower id has dialled.
+    pub(crate) fn precedes(&self, other: &Self) -> bool {
+        let rank = |link: &Self| (link.scope, link.dialler);
+        self.dialler != other.dialler && rank(self) < rank(other)
     }
 
     /// Whether the peer may not have known of it when it dialled or sent what has arrived just now.

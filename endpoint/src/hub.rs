@@ -150,6 +150,13 @@ impl Hub {
         self.closing.notify_waiters();
     }
 
+    /// Ends all tasks at once; what has arrived can still be taken.
+    pub(crate) fn end(&self) {
+        self.close();
+        self.take_tasks().abort_all();
+        self.inboxes.iter().for_each(|inbox| inbox.close());
+    }
+
     /// Waits until the endpoint is closed. Those who wait learn of it in order, unlike those of a
     /// `watch`: runs are repeatable.
     pub(crate) async fn closed(&self) {

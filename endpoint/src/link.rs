@@ -15,7 +15,7 @@ use crate::{
     crowd::Place,
     ear::{Ear, Late},
     frame::Lane,
-    handle::Link,
+    handle::{Link, Scope},
     hub::Hub,
     ledger::Rejected,
     peer::{Peer, Session},
@@ -131,6 +131,13 @@ pub(crate) async fn carry(hub: &Arc<Hub>, link: &Arc<Link>, lane: Lane, met: Met
     hub.ended(peer);
 }
 
+impl Met {
+    /// What others may do to it; `route` is the way by which this node has dialled it.
+    pub(crate) fn link(&self, route: Option<Addr>) -> Arc<Link> {
+        Link::new(self.dialler, route, Scope::of(&self.info.caps))
+    }
+}
+
 impl Context<'_> {
     /// Gives the conn its place among those of its peer, if another one has no precedence.
     fn begin(&self, track: Track) {
@@ -141,12 +148,13 @@ impl Context<'_> {
                 peer.bar_hopeless();
                 // It may be dead: what it has sent goes out again, before anything newer does.
                 before.iter().for_each(|before| self.leave(before));
-                Track::ALL.iter().for_each(|track| hub.restore_if_worse(peer, *track));
                 // What this one was dialled for may be another one's by now.
                 hub.dial_for_all(peer);
             }
             Err(Declined) => link.give_way(),
         }
+        // Also of one that was declined: whoever looked for a better way has found no use for it.
+        Track::ALL.iter().for_each(|track| hub.restore_if_worse(peer, *track));
         if hub.is_closed() {
             link.drain();
         }

@@ -17,7 +17,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     frame::Lane,
-    handle::Link,
+    handle::{Link, Scope},
     orphans::Orphans,
     outbox::{Limits, Outbox},
     retry::Retry,
@@ -271,19 +271,21 @@ impl Peer {
         if state.is_forgotten { None } else { state.tracks.begin_dialling(lane) }
     }
 
-    /// The ways that are better for `track` than what carries its lane now: none where nothing does,
-    /// or the peer has chosen it.
+    /// The ways that are better for `track` than what carries its lane now: none where nothing does.
     pub(crate) fn better_routes(&self, track: Track) -> Vec<Addr> {
         let state = self.lock();
         if state.is_forgotten || !state.tracks.carries(track.lane()) {
             return Vec::new();
         }
-        let current = match state.tracks.link(track) {
-            Some(link) if link.route().is_none() => return Vec::new(),
-            Some(link) => link.route(),
-            None => None,
-        };
-        state.routes.better_than(current, track.delivery())
+        let (routes, delivery) = (&state.routes, track.delivery());
+        match state.tracks.link(track).map(|link| (link.route(), link.scope())) {
+            None => routes.better_than(None, delivery),
+            Some((Some(route), _)) => routes.better_than(Some(route), delivery),
+            // The peer has chosen it, in an order of its own. Were each side to insist on its order,
+            // they would take turns for ever; only what stays on the machine comes first for both.
+            Some((None, Scope::Network)) => routes.local(delivery),
+            Some((None, Scope::Machine)) => Vec::new(),
+        }
     }
 
     /// Whether something waits for `track` to be dialled.

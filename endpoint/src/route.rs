@@ -33,6 +33,10 @@ impl Route {
         self.caps.is_some_and(|caps| caps.delivery == delivery)
     }
 
+    fn is_local(&self) -> bool {
+        self.caps.is_some_and(|caps| caps.local_only)
+    }
+
     fn is_up(&self, now: Instant) -> bool {
         self.down.is_none_or(|until| until <= now)
     }
@@ -48,7 +52,7 @@ impl Routes {
                 route.caps = route.caps.and(known.caps);
             }
         }
-        routes.sort_by_key(|route| !route.caps.is_some_and(|caps| caps.local_only));
+        routes.sort_by_key(|route| !route.is_local());
         Self(routes)
     }
 
@@ -89,6 +93,12 @@ impl Routes {
     pub(crate) fn better_than(&self, current: Option<&Addr>, delivery: Delivery) -> Vec<Addr> {
         let better = self.of(delivery).take_while(|route| Some(&route.addr) != current);
         better.map(|route| route.addr.clone()).collect()
+    }
+
+    /// Those with this delivery that do not leave this machine.
+    pub(crate) fn local(&self, delivery: Delivery) -> Vec<Addr> {
+        let local = self.of(delivery).filter(|route| route.is_local());
+        local.map(|route| route.addr.clone()).collect()
     }
 
     pub(crate) fn has(&self, delivery: Delivery) -> bool {
@@ -210,6 +220,8 @@ mod tests {
         assert_eq!(better("unix:///1"), [""; 0]);
         assert_eq!(better("quic://1"), ["unix:///1", "tcp://1"]);
         assert_eq!(texts(routes.better_than(None, Delivery::Datagram)), ["udp://1"]);
+        assert_eq!(texts(routes.local(Delivery::Stream)), ["unix:///1"]);
+        assert_eq!(texts(routes.local(Delivery::Datagram)), [""; 0]);
     }
 
     #[test]

@@ -158,8 +158,8 @@ impl Tracks {
     /// Makes `link` the one of `track`, unless the one that is there has precedence; returns the one
     /// that it replaces.
     ///
-    /// Both sides may dial at once. Then the conn stays that the node with the lower id has dialled,
-    /// and both sides come to the same conclusion. Otherwise the later stays: who dials though there
+    /// Both sides may dial at once. Then the conn stays that [precedes](Link::precedes) the other, and
+    /// both sides come to the same conclusion. Otherwise the later stays: who dials though there
     /// is a conn has noticed that it is dead, or leads a worse way.
     pub(crate) fn offer(
         &mut self,
@@ -168,7 +168,7 @@ impl Tracks {
     ) -> Result<Option<Arc<Link>>, Declined> {
         let state = &mut self.0[track as usize];
         if let Some(current) = &state.current
-            && current.dialler() < link.dialler()
+            && current.precedes(link)
             && current.is_young()
         {
             return Err(Declined);
@@ -272,9 +272,10 @@ mod tests {
     use rumormill_transport_api::NodeId;
 
     use super::*;
+    use crate::handle::Scope;
 
     fn link(dialler: u8) -> Arc<Link> {
-        Link::new(NodeId([dialler; 32]), None)
+        Link::new(NodeId([dialler; 32]), None, Scope::Network)
     }
 
     fn served(tracks: &Tracks, link: &Arc<Link>) -> Vec<Lane> {
@@ -342,6 +343,19 @@ mod tests {
         assert!(before.is_some_and(|before| Arc::ptr_eq(&before, &high)) && high.has_given_way());
         assert_eq!(tracks.offer(Track::Bulk, &high).map(drop), Err(Declined));
         assert!(tracks.offer(Track::Bulk, &link(1)).is_ok(), "the later of the same dialer");
+    }
+
+    #[tokio::test]
+    async fn what_stays_on_the_machine_precedes_whoever_has_dialled_it() {
+        let local = |dialler| Link::new(NodeId([dialler; 32]), None, Scope::Machine);
+        for (here, there) in [(1, 2), (2, 1)] {
+            let (near, far) = (local(here), link(there));
+            let (mut one, mut other) = (Tracks::default(), Tracks::default());
+            assert!(one.offer(Track::Bulk, &far).is_ok() && one.offer(Track::Bulk, &near).is_ok());
+            assert!(other.offer(Track::Bulk, &near).is_ok());
+            assert_eq!(other.offer(Track::Bulk, &far).map(drop), Err(Declined));
+            assert!(other.offer(Track::Bulk, &link(here)).is_ok(), "its dialer knows better");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use rumormill_identity::{PublicKey, SecretKey};
 use rumormill_registry::Registry;
 use rumormill_transport_api::{Addr, Context};
 use rumormill_transport_mem::{Link, Network};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -181,6 +181,23 @@ async fn what_is_urgent_has_a_stream_of_its_own_whoever_comes_first() {
             vias.push(inbox.recv().await.unwrap().via.to_string());
         }
         assert!(vias[0] != vias[1] && vias[0] == vias[2], "{vias:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_messages_learns_that_the_endpoint_is_closed() {
+    for patience in [5 * SECOND, Duration::ZERO] {
+        let network = Network::new(7);
+        let (a, _ia) = start(&network, 1, config());
+        let (b, mut ib) = start(&network, 2, config());
+        a.learn(b.node(), vec![b.listen(&addr("mem://b")).await.unwrap()]).unwrap();
+        a.send(b.node(), Class::Gossip, "first").unwrap();
+        assert!(ib.gossip.recv().await.is_some());
+        // With no patience, the future of `close` is dropped.
+        drop(timeout(patience, b.close(5 * SECOND)).await);
+        let end = timeout(SECOND, ib.gossip.recv()).await;
+        assert!(matches!(end, Ok(None)), "{patience:?}: {end:?}");
+        drop(b);
     }
 }
 

@@ -197,3 +197,51 @@ async fn who_alone_knows_the_way_finds_it_again() {
     assert_eq!(b.gets(&a, "by packet").await.scheme, "udp");
     balance(a, b).await;
 }
+
+/// Only `b` knows a way that stays on the machine, and `a` dials another one when that fails.
+async fn only_one_knows(keys: (u8, u8)) {
+    let (network, schemes) = (Network::new(7), ["quic", "unix"]);
+    let a = Node::start(&network, "a", keys.0, &schemes).await;
+    let b = Node::start(&network, "b", keys.1, &schemes).await;
+    let known = b.at.iter().filter(|addr| addr.scheme() == "quic").cloned().collect();
+    a.endpoint.learn(b.id(), known).expect("room");
+    b.learn(&a);
+    b.ask(&a, "first").await;
+    assert_eq!(a.gets(&b, "first").await.scheme, "unix");
+    for round in 0..5 {
+        network.partition_both("a-unix", "b-unix");
+        let label = format!("{round}: who is there?");
+        a.ask(&b, &label).await;
+        assert_eq!(b.gets(&a, &label).await.scheme, "quic", "{keys:?}");
+        assert_eq!(chatter(&a, &b, Class::Bulk, 2 * round, 3).await, ["quic"; 2], "{keys:?}");
+        network.heal_both("a-unix", "b-unix");
+        pause(5 * SECOND).await;
+        assert_eq!(chatter(&a, &b, Class::Bulk, 2 * round + 1, 1).await, ["unix"; 2], "{keys:?}");
+        let dialled = || [&a, &b].map(|node| node.endpoint.snapshot().links.dialled);
+        let before = dialled();
+        pause(20 * SECOND).await;
+        assert_eq!(dialled(), before, "{keys:?}: and there it stays");
+    }
+    balance(a, b).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stays_on_the_machine_is_used_again_whoever_has_dialled_meanwhile() {
+    only_one_knows((1, 2)).await;
+    only_one_knows((2, 1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_prefer_different_ways_do_not_take_turns() {
+    let (network, schemes) = (Network::new(7), ["tcp", "quic"]);
+    let a = Node::start(&network, "a", 1, &schemes).await;
+    let b = Node::start(&network, "b", 2, &schemes).await;
+    a.learn(&b);
+    b.endpoint.learn(a.id(), a.at.iter().rev().cloned().collect()).expect("room");
+    chatter(&a, &b, Class::Bulk, 1, 1).await;
+    let dialled = || [&a, &b].map(|node| node.endpoint.snapshot().links.dialled);
+    let before = dialled();
+    chatter(&a, &b, Class::Bulk, 2, 30).await;
+    assert_eq!(dialled(), before);
+    balance(a, b).await;
+}
