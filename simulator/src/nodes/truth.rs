@@ -189,7 +189,7 @@ impl Truth {
         self.fates().filter(|(_, fate)| fate.is_running())
     }
 
-    /// How many have crashed and are not there again.
+    /// How many have crashed and are not back.
     fn crashed(&self) -> usize {
         let has_crashed = |fate: &Fate| matches!(fate.ended, Some((_, End::Crashed(_))));
         let is_latest = |life, node| self.latest(node).is_some_and(|(last, _)| last == life);
@@ -241,9 +241,10 @@ impl Truth {
         let mut versions = BTreeMap::new();
         let mut watchers = running.iter().filter(|(life, _)| !is_twin(*life));
         watchers.find_map(|(life, fate)| {
-            // Two clusters that never met have nobody to tell them. Who knows nobody goes on trying to join.
+            // Of two clusters that never met nobody tells. Who knows nobody goes on trying older ones.
             let company = self.company(*life);
-            let is_alone = self.views(*life).next().is_none() && twins.is_empty();
+            let has_door = twins.is_empty() && running.iter().any(|(_, it)| it.from < fate.from);
+            let is_alone = has_door && self.views(*life).next().is_none();
             let is_other = |(other, _): &&(Life, &Fate)| is_alone || company.contains(other);
             let others: Vec<_> = running.iter().filter(is_other).copied().collect();
             self.errs(*life, fate, &others, &mut versions)
@@ -326,9 +327,8 @@ impl Truth {
         self.longest_suspicion() + 15 * self.config.probe_interval
     }
 
-    /// Twins that somebody could tell of each other: a third one that both have come to, whoever led them to
-    /// it. They do not meet each other: who has a node's key is taken for that very node, and where one of
-    /// them is all that somebody knows, there may be two clusters.
+    /// Twins that some third one could tell of each other. They do not meet each other: who has a node's key
+    /// is taken for that very node.
     #[must_use]
     pub fn unaware(&self) -> Option<(Life, Life)> {
         let mut twins = self.twins().into_iter();
