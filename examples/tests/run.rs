@@ -110,18 +110,6 @@ fn ping_pong_needs_two() {
 }
 
 #[test]
-fn the_readme_shows_this_program() {
-    let (readme, program) = (include_str!("../../README.md"), include_str!("../src/bin/hello.rs"));
-    let shown = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next());
-    let shown: Vec<&str> = shown.unwrap_or_default().lines().map(str::trim).collect();
-    let lines: Vec<&str> = program.lines().map(str::trim).collect();
-    assert!(
-        10 < shown.len() && lines.windows(shown.len()).any(|window| window == shown),
-        "{shown:?}"
-    );
-}
-
-#[test]
 fn hello_over_something_unknown() {
     check_refused(&["carrier-pigeon://roof"], "no transport 'carrier-pigeon'; linked: ");
 }
