@@ -10,6 +10,8 @@ use crate::SecretKey;
 pub enum Purpose {
     /// That a member suspects another, or holds it for failed.
     Accusation,
+    /// Who is at an end of a conn between a broker and its client.
+    Broker,
     /// A frame between two nodes.
     Frame,
     /// What a member says of itself.
@@ -77,6 +79,7 @@ impl PublicKey {
 fn signed(purpose: Purpose, digest: &[u8; 32]) -> [u8; 47] {
     let tag: &[u8; 15] = match purpose {
         Purpose::Accusation => b"rumormill.accus",
+        Purpose::Broker => b"rumormill.brokr",
         Purpose::Frame => b"rumormill.frame",
         Purpose::Record => b"rumormill.recrd",
         Purpose::Revocation => b"rumormill.revok",

@@ -56,9 +56,11 @@ const ARROWS: &[Row<'_>] = &[
     ("registry", &["transport-api"]),
     ("endpoint", &["identity", "registry", "transport-api"]),
     ("gossip", &["endpoint", "identity", "transport-api"]),
+    ("broker", &["endpoint", "identity", "registry", "transport-api"]),
     (
         "rumormill",
         &[
+            "broker",
             "endpoint",
             "gossip",
             "identity",
