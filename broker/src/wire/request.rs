@@ -243,7 +243,7 @@ impl Verdict {
 /// At least one run, and no more than [`Request::MOST_RUNS`].
 fn runs(rest: &mut Bytes) -> Result<Vec<(u64, u32)>, Malformed> {
     let count = rest.len() / RUN;
-    if count == 0 || rest.len() % RUN != 0 {
+    if count == 0 || !rest.len().is_multiple_of(RUN) {
         return Err(Malformed::Short);
     }
     if Request::MOST_RUNS < count {
