@@ -7,7 +7,9 @@ use rumormill::{
     config::{Config, Loaded},
     endpoint::Inbox,
     identity::SecretKey,
-    transport::{AnyTransport, Context, Factory, OptionSpec, Options, Result as CarrierResult},
+    transport::{
+        AnyTransport, Context, Factory, OptionSpec, Options, Result as CarrierResult, with_causes,
+    },
 };
 use rumormill_transport_conformance::{Faults, Faulty};
 
@@ -44,13 +46,6 @@ pub fn exit_code(ended: Outcome<()>) -> ExitCode {
             eprintln!("{}", with_causes(&*error));
             ExitCode::FAILURE
         }
-    }
-}
-
-fn with_causes(error: &(dyn Error + 'static)) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_causes(cause)),
-        None => error.to_string(),
     }
 }
 

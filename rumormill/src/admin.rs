@@ -51,11 +51,11 @@ mod token;
 mod whom;
 
 mod error;
-mod lock;
 mod socket_file;
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
+use rumormill_socket_file::SocketFile;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 pub use client::{Client, ClientError, Lines};
@@ -64,7 +64,7 @@ pub use hooks::{Hooks, Reload};
 pub use inherited::inherit;
 pub use place::{Place, PlaceError, default_socket};
 
-use self::{conns::serve, desk::Desk, socket_file::SocketFile, subject::Subject};
+use self::{conns::serve, desk::Desk, subject::Subject};
 use crate::{config, node::WeakNode};
 
 /// The administration of a node. Dropping it ends it: the socket's file goes at once, nobody is let in any
@@ -102,7 +102,7 @@ impl Admin {
         let socket = match admin.socket.as_deref() {
             Some(path) => Some(match inherited::take(path)? {
                 Some(listener) => (None, listener),
-                None => SocketFile::create(path).map(|(file, listener)| (Some(file), listener))?,
+                None => socket_file::listen(path).map(|(file, listener)| (Some(file), listener))?,
             }),
             None => None,
         };

@@ -92,7 +92,7 @@ const FACADE: &str = "rumormill";
 const KIT: &str = "transport-conformance";
 const REGISTRY: &str = "registry";
 const TOP: &[&str] = &[FACADE, "examples", "simulator"];
-const BELOW_CARRIERS: &[&str] = &[CONTRACT, "identity"];
+const BELOW_CARRIERS: &[&str] = &[CONTRACT, "identity", "socket-file"];
 const BESIDE_CARRIERS: &[&str] = &[KIT, REGISTRY];
 
 const UNLISTED: Breach = (
@@ -100,7 +100,8 @@ const UNLISTED: Breach = (
     "go through a layer that it allows, or add the arrow in a commit of its own that says why",
 );
 const CARRIER_UP: Breach = (
-    "a transport knows the contract, and identity where it encrypts, and nothing else of ours",
+    "a transport knows the contract, identity where it encrypts, socket-file where it has one, and \
+     nothing else of ours",
     "move what is shared into transport-api",
 );
 const CARRIER_TESTS_UP: Breach = (
@@ -149,6 +150,7 @@ mod tests {
     fn a_transport_knows_the_contract_alone() {
         check("transport-tcp", "transport-api", Reach::All, None);
         check("transport-tcp", "identity", Reach::All, None);
+        check("transport-unix", "socket-file", Reach::All, None);
         check("transport-tcp", "transport-udp", Reach::All, Some(CARRIER_UP));
         check("transport-tcp", "transport-conformance", Reach::All, Some(CARRIER_UP));
         check("transport-tcp", "registry", Reach::All, Some(CARRIER_UP));

@@ -45,6 +45,7 @@ const DECISIONS: &str = "docs/decisions.md";
 
 /// Who may depend on whom, tests excepted. A new arrow is a commit of its own that says why.
 const ARROWS: &[Row<'_>] = &[
+    ("socket-file", &[]),
     ("transport-api", &[]),
     ("transport-conformance", &["transport-api"]),
     ("identity", &["transport-api"]),
@@ -52,7 +53,7 @@ const ARROWS: &[Row<'_>] = &[
     ("transport-quic", &["identity", "transport-api"]),
     ("transport-tcp", &["identity", "transport-api"]),
     ("transport-udp", &["transport-api"]),
-    ("transport-unix", &["transport-api"]),
+    ("transport-unix", &["socket-file", "transport-api"]),
     ("registry", &["transport-api"]),
     ("endpoint", &["identity", "registry", "transport-api"]),
     ("gossip", &["endpoint", "identity", "transport-api"]),
@@ -65,6 +66,7 @@ const ARROWS: &[Row<'_>] = &[
             "gossip",
             "identity",
             "registry",
+            "socket-file",
             "transport-api",
             "transport-conformance",
             "transport-mem",

@@ -1,6 +1,6 @@
 //! What can go wrong, what it leaves behind, and whether trying again can help.
 
-use std::{fmt, io, time::Duration};
+use std::{error, fmt, io, time::Duration};
 
 use crate::Addr;
 
@@ -223,6 +223,15 @@ pub fn excerpt(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// An error and what is behind it, in one line: an [`Error`] says what was tried, its source why that
+/// failed.
+pub fn with_causes(error: &dyn error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", with_causes(cause)),
+        None => error.to_string(),
+    }
 }
 
 const SHOWN: usize = 80;

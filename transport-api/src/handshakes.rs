@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use self::table::{Place, Table};
-use crate::{Counters, Error, Result};
+use crate::{Counters, Error, Result, with_causes};
 
 /// The pending handshakes of one [`Listener`](crate::Listener), which go on side by side.
 ///
@@ -236,14 +236,6 @@ impl<T: Send + 'static> Handshakes<T> {
     fn vanish(&self, place: Place, problem: &str) {
         tracing::debug!(from = %place.source, problem, "a handshake failed");
         self.counters.conns_vanished.add(1);
-    }
-}
-
-/// Carriers say what they were doing; why it failed stands behind that.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_causes(cause)),
-        None => error.to_string(),
     }
 }
 

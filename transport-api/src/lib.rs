@@ -171,7 +171,7 @@ pub use caps::{Caps, Delivery, End};
 pub use conn::{Conn, Expect, Info, Proof, Target};
 pub use counters::{Counter, Counters};
 pub use erased::{AnyConn, AnyListener, AnyReader, AnyTransport, AnyWriter};
-pub use error::{Error, Result, excerpt};
+pub use error::{Error, Result, excerpt, with_causes};
 pub use factory::{Context, Credentials, Extensions, Factory};
 pub use frame::{FrameReader, FrameWriter, Framing};
 pub use handshakes::Handshakes;

@@ -2,6 +2,7 @@
 
 use std::{io, os::unix::net};
 
+use rumormill_socket_file::{is_of_another_type, socket};
 use rumormill_transport_api::{Addr, Error, Expect, Proof, Result, Target};
 use socket2::SockAddr;
 use tokio::net::UnixStream;
@@ -10,7 +11,6 @@ use crate::{
     Settings, UnixConn,
     conn::{conn, nameless, peer, prepare},
     path,
-    socket_file::{is_of_another_type, socket},
 };
 
 /// Waits for nobody: the kernel connects at once, or says why not.

@@ -46,13 +46,9 @@
 
 mod conn;
 mod dial;
-mod directory;
-mod file_id;
 mod listen;
-mod lock;
 mod path;
 mod settings;
-mod socket_file;
 
 pub use listen::UnixPort;
 pub use settings::Settings;

@@ -1,14 +1,15 @@
 //! Where Unix conns arrive.
 
-use std::{io, os::unix::net, sync::Arc};
+use std::{io, sync::Arc};
 
+use rumormill_socket_file::{Error as FileError, SocketFile};
 use rumormill_transport_api::{Addr, Counters, Error, Listener, Result};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::{
     Settings, UnixConn, UnixReader, UnixWriter,
     conn::{conn, nameless, peer, prepare},
-    socket_file::SocketFile,
+    path,
 };
 
 /// The [`Listener`] of a [`Unix`](crate::Unix) transport.
@@ -24,8 +25,10 @@ pub struct UnixPort {
 
 impl UnixPort {
     pub(crate) fn bind(at: &Addr, settings: Settings, counters: Arc<Counters>) -> Result<Self> {
-        let (file, socket) = SocketFile::create(at, &settings)?;
-        let socket = UnixListener::from_std(net::UnixListener::from(socket))
+        let backlog = i32::try_from(settings.backlog).unwrap_or(i32::MAX);
+        let (file, socket) = SocketFile::create(path::parse(at)?, settings.permissions(), backlog)
+            .map_err(|error| failure(at, error))?;
+        let socket = UnixListener::from_std(socket)
             .map_err(|source| Error::io(format!("listening at {at}"), source))?;
         let addr = at.clone().without_options();
         Ok(Self { _file: file, socket, addr, settings, counters })
@@ -58,6 +61,14 @@ impl Listener for UnixPort {
                 Err(error) => return Err(Error::io(format!("accepting at {}", self.addr), error)),
             }
         }
+    }
+}
+
+fn failure(addr: &Addr, error: FileError) -> Error {
+    match error {
+        FileError::InUse => Error::InUse { addr: addr.clone() },
+        FileError::Io { doing, source } => Error::io(doing, source),
+        FileError::Path { problem } => addr.malformed(problem),
     }
 }
 

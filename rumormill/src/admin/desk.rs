@@ -12,7 +12,7 @@ use hyper::{
 };
 use rumormill_endpoint::{RequestError, SendError};
 use rumormill_gossip::{BroadcastError, JoinError};
-use rumormill_transport_api::{Addr, NodeId};
+use rumormill_transport_api::{Addr, NodeId, with_causes};
 use serde_json::json;
 use tokio::{
     sync::{Semaphore, SemaphorePermit, oneshot, watch},
@@ -330,13 +330,6 @@ async fn drain(headers: &HeaderMap, body: &mut Incoming) {
             Some(rest) => left = rest,
             None => return,
         }
-    }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_causes(cause)),
-        None => error.to_string(),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Why a command failed, and the exit code that says so.
 
-use std::{error, io, process::ExitCode};
+use std::{io, process::ExitCode};
 
-use rumormill::{Addr, RegistryError, transport as api};
+use rumormill::{
+    Addr, RegistryError,
+    transport::{self as api, with_causes},
+};
 
 use super::output;
 
@@ -202,14 +205,6 @@ impl From<rumormill::endpoint::Error> for Error {
             rumormill::endpoint::Error::Registry(error) => error.into(),
             error => Self::Endpoint(error),
         }
-    }
-}
-
-/// An error and what is behind it, in one line.
-pub(crate) fn with_causes(error: &dyn error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_causes(cause)),
-        None => error.to_string(),
     }
 }
 

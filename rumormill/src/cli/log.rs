@@ -39,17 +39,12 @@ pub(crate) fn change(max: LevelFilter) {
 
 /// One of the levels, by name.
 pub(crate) fn level(text: &str) -> Result<LevelFilter, String> {
-    let level = LEVELS.iter().find(|(name, _)| *name == text);
-    level.map(|(_, level)| *level).ok_or_else(|| {
-        let names: Vec<_> = LEVELS.iter().map(|(name, _)| *name).collect();
+    // Their own reading of names takes numbers, too.
+    let level = LEVELS.iter().find(|level| level.to_string() == text);
+    level.copied().ok_or_else(|| {
+        let names = LEVELS.map(|level| level.to_string());
         format!("write one of {}", names.join(", "))
     })
-}
-
-/// The name of a level.
-#[cfg(feature = "node")]
-pub(crate) fn name(level: LevelFilter) -> &'static str {
-    LEVELS.get(rank(level)).map_or("off", |(name, _)| name)
 }
 
 /// Reports as messages, one line each; spans are not followed.
@@ -105,12 +100,12 @@ impl Log {
 
 /// The level up to which reports are shown.
 fn max() -> LevelFilter {
-    LEVELS.get(MAX.load(Relaxed)).map_or(LevelFilter::WARN, |(_, level)| *level)
+    LEVELS.get(MAX.load(Relaxed)).copied().unwrap_or(LevelFilter::WARN)
 }
 
 /// The place of a level in the list.
 fn rank(level: LevelFilter) -> usize {
-    LEVELS.iter().take_while(|(_, it)| *it < level).count()
+    LEVELS.iter().take_while(|it| **it < level).count()
 }
 
 /// A report for people.
@@ -213,13 +208,13 @@ impl Visit for Fields {
 }
 
 static MAX: AtomicUsize = AtomicUsize::new(0);
-const LEVELS: &[(&str, LevelFilter)] = &[
-    ("off", LevelFilter::OFF),
-    ("error", LevelFilter::ERROR),
-    ("warn", LevelFilter::WARN),
-    ("info", LevelFilter::INFO),
-    ("debug", LevelFilter::DEBUG),
-    ("trace", LevelFilter::TRACE),
+const LEVELS: [LevelFilter; 6] = [
+    LevelFilter::OFF,
+    LevelFilter::ERROR,
+    LevelFilter::WARN,
+    LevelFilter::INFO,
+    LevelFilter::DEBUG,
+    LevelFilter::TRACE,
 ];
 const SECOND: Duration = Duration::from_secs(1);
 /// Reports in a second, unless somebody asked for more than warnings.
@@ -253,10 +248,10 @@ mod tests {
 
     #[test]
     fn levels_have_names() {
-        assert_eq!(level("warn"), Ok(LevelFilter::WARN));
-        assert!(level("Warn").is_err() && level("3").is_err());
-        for (at, (_, level)) in LEVELS.iter().enumerate() {
-            assert_eq!(rank(*level), at);
-        }
+        let names = ["off", "error", "warn", "info", "debug", "trace"];
+        assert_eq!(names.map(level), LEVELS.map(Ok));
+        assert_eq!(LEVELS.map(rank), [0, 1, 2, 3, 4, 5]);
+        let refused = Err("write one of off, error, warn, info, debug, trace".into());
+        assert_eq!(["Warn", "3"].map(level), [refused.clone(), refused]);
     }
 }

@@ -5,13 +5,12 @@ use std::{cell::RefCell, process::ExitCode, sync::Arc, time::Duration};
 use rumormill::{
     Addr,
     endpoint::{Admission, Config, Endpoint, Error as EndpointError, Inbox, Inboxes, RequestError},
-    transport::{NodeId, Timeouts},
+    transport::{NodeId, Timeouts, with_causes},
 };
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
     Error, Result,
-    error::with_causes,
     identity::Identity,
     output,
     ping::{Figures, Target},

@@ -11,6 +11,7 @@ mod hooks;
 mod inherited;
 mod journal;
 mod manager;
+mod reading;
 mod told;
 mod watch;
 
@@ -45,7 +46,7 @@ pub(crate) async fn run(args: Args, log: Option<LevelFilter>) -> Result<ExitCode
     };
     settings::apply(&loaded.config);
     let loaded = settings.take_default_socket(loaded);
-    let watch = Watch::of(&settings.files(&loaded.config));
+    let watch = Watch::of(settings.traces(settings.files(&loaded.config)).await?);
     let started = tokio::select! {
         biased;
         () = signals.next() => return Ok(ExitCode::SUCCESS),
@@ -100,7 +101,7 @@ async fn start(settings: &mut Settings, loaded: Loaded) -> Result<Started> {
 #[cfg(feature = "admin")]
 fn problem_of_admin(started: &Started) -> Option<String> {
     match started {
-        Err(StartError::Admin(error)) => Some(super::error::with_causes(error)),
+        Err(StartError::Admin(error)) => Some(rumormill::transport::with_causes(error)),
         _ => None,
     }
 }

@@ -4,16 +4,14 @@ use std::{cell::RefCell, fmt::Display, future::pending, process::ExitCode, time:
 
 use rumormill::{
     Batch, Reader, Writer,
-    transport::{AnyReader, AnyWriter, Timeouts},
+    transport::{AnyReader, AnyWriter, Timeouts, with_causes},
 };
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 #[cfg(feature = "endpoint")]
 use super::member::Member;
 use super::{
-    Error, Result,
-    error::with_causes,
-    output,
+    Error, Result, output,
     peer::{self, Peer},
     pings::{Answer, Kind, Pings},
     place::Place,

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use rumormill::{
     Registry, RegistryError,
-    transport::{Caps, Delivery, End, Factory, OptionSpec},
+    transport::{Caps, Delivery, End, Factory, OptionSpec, with_causes},
 };
 use serde_json::{Value, json};
 
-use super::{Result, error::with_causes, output, quantity};
+use super::{Result, output, quantity};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: rumormill transports --why quic")]

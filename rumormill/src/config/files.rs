@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    error,
     fmt::{self, Debug},
     path::Path,
     sync::Arc,
@@ -12,7 +11,7 @@ use bytes::Bytes;
 use rumormill_endpoint::{self as endpoint, Denied, SystemClock, Tickets, seal::Cluster};
 use rumormill_gossip::MAX_TICKET;
 use rumormill_identity::{PublicKey, SecretKey};
-use rumormill_transport_api::excerpt;
+use rumormill_transport_api::{excerpt, with_causes};
 
 use super::{
     Admission, Config,
@@ -196,14 +195,6 @@ fn only_of_owner(path: &Path) -> Result<(), String> {
 #[cfg(not(unix))]
 fn only_of_owner(_: &Path) -> Result<(), String> {
     Ok(())
-}
-
-/// An error and what is behind it, in one line.
-fn with_causes(error: &dyn error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_causes(cause)),
-        None => error.to_string(),
-    }
 }
 
 const REVOCATIONS: &str = "admission.revocations";

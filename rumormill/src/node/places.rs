@@ -23,6 +23,11 @@ pub(super) fn advertised(configured: &[Addr], bound: &[Addr]) -> Result<Vec<Byte
     Ok(places)
 }
 
+/// Whether nobody on another machine can mean this one by it.
+pub(super) fn is_loopback(addr: &Addr) -> bool {
+    matches!(HostPort::parse(addr), Ok(HostPort::Socket(socket)) if socket.ip().is_loopback())
+}
+
 /// A place instead of any: where this machine's other traffic comes from.
 fn reachable(addr: &Addr, outward: fn(IpAddr) -> Option<IpAddr>) -> Result<Addr, StartError> {
     match HostPort::parse(addr) {

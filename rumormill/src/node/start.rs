@@ -66,6 +66,11 @@ impl Node {
     ) -> Result<(Self, Inbox), StartError> {
         let Loaded { config, files, .. } = loaded;
         let addresses = listen(&endpoint, &config.listen).await?;
+        if !config.reach.loopback
+            && let Some(addr) = addresses.iter().find(|addr| places::is_loopback(addr))
+        {
+            tracing::warn!(%addr, "members are not dialled on the loopback; for a cluster on one machine set reach.loopback, or the preset local");
+        }
         let profile = profile(config, &addresses, Bytes::copy_from_slice(metadata(config)))?;
         let Inboxes { control, gossip, bulk } = inboxes;
         let gossip = Gossip::start(

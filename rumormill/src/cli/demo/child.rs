@@ -14,7 +14,7 @@ use rumormill::{
     endpoint::{Inbox, Message, RequestError},
     gossip::{Event, Heard, Standing},
     identity::SecretKey,
-    transport::{NodeId, Timeouts},
+    transport::{NodeId, Timeouts, with_causes},
 };
 use rumormill_transport_conformance::Road;
 use tokio::{
@@ -31,7 +31,7 @@ use super::{
     order::{Order, Start},
     said::{Said, What},
 };
-use crate::cli::{self, Result, error::with_causes, output};
+use crate::cli::{self, Result, output};
 
 /// Is a node, as its input tells it, until that ends.
 pub(crate) async fn run() -> Result<ExitCode> {

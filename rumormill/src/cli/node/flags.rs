@@ -10,8 +10,6 @@ use rumormill::{
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
 
-use crate::cli::log;
-
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Prints a line for each thing that happens: where it listens, members that join, are suspected, fail, return
@@ -22,7 +20,7 @@ at once. SIGHUP, or a change of the configuration's file or of a file that it na
 and takes over all that is different, or nothing if any of it is wrong or needs a restart.
 Exit codes: 0 if it has left, 1 if it could not start or go on, 2 if its configuration has to change.
 
-Example: rumormill node --cluster docs --open --listen tcp://127.0.0.1:0
+Example: rumormill node --cluster docs --open --preset local --listen tcp://127.0.0.1:0
          rumormill node --config /etc/rumormill/node.toml --set gossip.packet=1400")]
 pub(crate) struct Args {
     /// The configuration [default: what RUMORMILL_CONFIG says, or else none]
@@ -128,7 +126,7 @@ impl Short {
             ("--admin-tcp", "admin.tcp", self.admin_tcp.map(|addr| addr.to_string())),
             ("--admin-token", "admin.token", self.admin_token),
             ("--metadata", "node.metadata", self.metadata),
-            ("--log", "log.level", log.map(|level| log::name(level).into())),
+            ("--log", "log.level", log.map(|level| level.to_string())),
             ("--log-format", "log.format", self.log_format),
         ];
         let given = texts.into_iter().filter_map(|(option, key, text)| Some((option, key, text?)));

@@ -6,9 +6,9 @@ use std::{
 };
 
 use listenfd::ListenFd;
-use rumormill::admin::inherit;
+use rumormill::{admin::inherit, transport::with_causes};
 
-use crate::cli::{error::with_causes, output};
+use crate::cli::output;
 
 /// Where the administration's socket is, if there is one among them, and nobody has said that it is elsewhere
 /// or nowhere. All others are closed, and said so.

@@ -1,14 +1,14 @@
 //! What a node does from its start to its end.
 
-use std::{collections::BTreeSet, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Duration};
 
 use rumormill::{
     Node,
-    config::{Change, Difference, Loaded},
+    config::{self, Change, Difference, Loaded},
     endpoint::{Inbox, Message},
     gossip::{Event, Heard, MemberInfo, Rumors, Standing},
     node::Farewell,
-    transport::NodeId,
+    transport::{NodeId, with_causes},
 };
 use tokio::{
     sync::broadcast::{
@@ -28,9 +28,7 @@ use super::{
     watch::Watch,
 };
 use crate::cli::{
-    Result,
-    error::with_causes,
-    output,
+    Result, output,
     signals::{Hangups, Signals},
 };
 
@@ -131,7 +129,10 @@ impl Life {
                 () = self.hangups.next() => drop(self.reload_aloud(is_ready).await),
                 Some(reload) = self.hooks.next() => self.on_reload(reload, is_ready).await,
                 () = tick(&mut pulses) => self.manager.alive(),
-                _ = looks.tick() => self.on_look(is_ready).await,
+                _ = looks.tick() => self.on_look(is_ready),
+                is_due = self.watch.is_due() => if is_due {
+                    drop(self.reload_aloud(is_ready).await);
+                },
             }
         }
     }
@@ -199,14 +200,11 @@ impl Life {
         }
     }
 
-    async fn on_look(&mut self, is_ready: bool) {
+    fn on_look(&mut self, is_ready: bool) {
         if self.has_news && is_ready {
             self.tell_status();
         }
-        let files = self.settings.files(&self.node.config());
-        if self.watch.look(&files) {
-            drop(self.reload_aloud(is_ready).await);
-        }
+        self.settings.look(&mut self.watch, &self.node.config());
     }
 
     fn tell_status(&mut self) {
@@ -250,29 +248,42 @@ impl Life {
 
     /// What a reload would change.
     async fn rehearse(&self) -> Reloaded {
-        let loaded = self.load().await?;
+        let loaded = self.settings.load().await.map_err(|error| with_causes(&error))?;
+        let loaded = loaded.map_err(|error| self.settings.told(&error) + UNCHANGED)?;
         let change = Change::between(&self.node.config(), &loaded.config);
         change.into_live().map_err(|error| error.to_string())
     }
 
-    async fn load(&self) -> std::result::Result<Loaded, String> {
-        let loaded = self.settings.load().await.map_err(|error| with_causes(&error))?;
-        loaded.map_err(|error| self.settings.told(&error) + "\nnothing was changed")
-    }
-
     /// Reads the configuration and takes it over, or tells why not: nothing has changed then.
     async fn reload(&mut self) -> Reloaded {
-        // Before they are read: what changes meanwhile is a change.
         let before = self.settings.files(&self.node.config());
-        self.watch.reading(&before);
-        let loaded = self.load().await?;
+        let loaded = match self.read(before.clone()).await {
+            Ok(loaded) => loaded.map_err(|error| self.settings.told(&error) + UNCHANGED)?,
+            Err(error) => {
+                // What hangs is read again once it no longer does.
+                self.watch.unread();
+                return Err(with_causes(&error) + UNCHANGED);
+            }
+        };
         let changes = self.node.reload(&loaded).await.map_err(|error| with_causes(&error))?;
         settings::apply(&loaded.config);
         let files = self.settings.files(&loaded.config);
         if files != before {
-            self.watch.reading(&files);
+            match self.settings.traces(files).await {
+                Ok(traces) => self.watch.reading(traces),
+                Err(_) => self.watch.unread(),
+            }
         }
         Ok(changes)
+    }
+
+    /// Looks at the files, and then reads them: what changes meanwhile is a change.
+    async fn read(
+        &mut self,
+        files: Vec<PathBuf>,
+    ) -> Result<std::result::Result<Loaded, config::Error>> {
+        self.watch.reading(self.settings.traces(files).await?);
+        self.settings.load().await
     }
 }
 
@@ -311,6 +322,7 @@ async fn tick(pulses: &mut Option<Interval>) {
     }
 }
 
+const UNCHANGED: &str = "\nnothing was changed";
 /// How often files are looked at, and the status is told.
 const LOOK: Duration = Duration::from_secs(1);
 /// Events that are told in a row.

@@ -4,39 +4,68 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use rumormill::config::{self, Config, Format, Level, Loaded, Origin, Problem, Sources};
-use tokio::task::spawn_blocking;
 use tracing::level_filters::LevelFilter;
 
-use super::flags::Shorts;
-use crate::cli::{Error, Result, log, output};
+use super::{
+    error::Error,
+    flags::Shorts,
+    reading::{Hung, Reading},
+    watch::{Trace, Watch, traces},
+};
+use crate::cli::{Result, log, output};
 
 /// Where the configuration comes from.
 #[derive(Debug)]
 pub(super) struct Settings {
     sources: Arc<Sources>,
     shorts: Shorts,
+    reading: Reading,
     /// The administration's socket where nobody has said anything of it.
     default_socket: Option<PathBuf>,
 }
 
 impl Settings {
     pub(super) fn new((sources, shorts): (Sources, Shorts)) -> Self {
-        Self { sources: sources.into(), shorts, default_socket: None }
+        let reading = Reading::within(DEADLINE);
+        Self { sources: sources.into(), shorts, reading, default_socket: None }
     }
 
     /// Reads everything: nothing is opened or changed.
     ///
     /// # Errors
-    /// The outer one, if this build has no transports; the inner one, if anything is wrong.
+    /// The outer one, if this build has no transports, or a file system hangs; the inner one, if anything
+    /// is wrong.
     pub(super) async fn load(&self) -> Result<std::result::Result<Loaded, config::Error>> {
         let (registry, sources) = (rumormill::registry()?, self.sources.clone());
-        // Off the threads that others wait for: a file may be on another machine.
-        let loaded = spawn_blocking(move || sources.load(&registry)).await;
-        let loaded = loaded.map_err(|error| Error::Start { source: error.into() })?;
+        let loaded = self.reading.read(move || sources.load(&registry)).await;
+        let loaded = loaded.map_err(|hung| self.hung(hung))?;
         Ok(loaded.map(|loaded| self.completed(loaded)))
+    }
+
+    /// What is seen of the files of which each change counts.
+    ///
+    /// # Errors
+    /// [`Error::Hung`].
+    pub(super) async fn traces(&self, files: Vec<PathBuf>) -> Result<Vec<Trace>> {
+        let traces = self.reading.read(move || traces(&files)).await;
+        Ok(traces.map_err(|hung| self.hung(hung))?)
+    }
+
+    /// Begins to look at them, unless something is being read.
+    pub(super) fn look(&self, watch: &mut Watch, config: &Config) {
+        let files = self.files(config);
+        if files.is_empty() {
+            return;
+        }
+        watch.begin(|| self.reading.begin(move || traces(&files)));
+    }
+
+    fn hung(&self, Hung { within }: Hung) -> Error {
+        Error::Hung { file: self.sources.file.clone(), within }
     }
 
     /// Takes the socket for its administration that the service manager has opened, or else the usual
@@ -130,6 +159,8 @@ pub(super) fn apply(config: &Config) {
     output::use_json(config.log.format == Format::Json);
 }
 
+/// How long files are waited for: a service manager that waits for signs of life is more patient.
+const DEADLINE: Duration = Duration::from_secs(5);
 const NO_FILE: &str = "\
 no file was read: name one by --config or RUMORMILL_CONFIG, as `rumormill config default` writes it, or try \
 `rumormill node --cluster NAME --open --listen tcp://127.0.0.1:0`";

@@ -2,9 +2,12 @@
 
 use std::{
     fs::{self, Metadata},
+    future::pending,
     path::{Path, PathBuf},
     time::SystemTime,
 };
+
+use tokio::task::JoinHandle;
 
 /// What is known of some files, and whether they have changed since somebody read them.
 #[derive(Debug, Default)]
@@ -12,26 +15,44 @@ pub(super) struct Watch {
     read: Vec<Trace>,
     /// What was seen last, if that is something else: a file that is still being written.
     unsettled: Option<Vec<Trace>>,
+    /// A look that has begun.
+    look: Option<JoinHandle<Vec<Trace>>>,
 }
 
 /// By what a file is recognised; `None` if there is none.
-type Trace = Option<(u64, Option<SystemTime>, u64)>;
+pub(super) type Trace = Option<(u64, Option<SystemTime>, u64)>;
 
 impl Watch {
     /// Takes these for the files that were read.
-    pub(super) fn of(files: &[PathBuf]) -> Self {
-        Self { read: traces(files), unsettled: None }
+    pub(super) fn of(read: Vec<Trace>) -> Self {
+        Self { read, ..Self::default() }
     }
 
     /// Takes what the files are now for what is about to be read.
-    pub(super) fn reading(&mut self, files: &[PathBuf]) {
-        *self = Self::of(files);
+    pub(super) fn reading(&mut self, read: Vec<Trace>) {
+        (self.read, self.unsettled) = (read, None);
     }
 
-    /// Whether they have changed, and have then stayed so since the last look: a half-written file
-    /// grows, and a file that is replaced in two steps is missing in between.
-    pub(super) fn look(&mut self, files: &[PathBuf]) -> bool {
-        self.see(traces(files))
+    /// Takes the files for changed, as nobody could read them.
+    pub(super) fn unread(&mut self) {
+        self.reading(Vec::new());
+    }
+
+    /// Begins a look, unless one has begun.
+    pub(super) fn begin(&mut self, look: impl FnOnce() -> Option<JoinHandle<Vec<Trace>>>) {
+        if self.look.is_none() {
+            self.look = look();
+        }
+    }
+
+    /// Waits for the look that has begun: whether the files have changed, and have then stayed so since the
+    /// last one; a half-written file grows, and a file that is replaced in two steps is missing in between.
+    /// Cancel-safe: the look goes on.
+    pub(super) async fn is_due(&mut self) -> bool {
+        let Some(look) = &mut self.look else { return pending().await };
+        let seen = look.await;
+        self.look = None;
+        seen.is_ok_and(|seen| self.see(seen))
     }
 
     fn see(&mut self, seen: Vec<Trace>) -> bool {
@@ -48,7 +69,8 @@ impl Watch {
     }
 }
 
-fn traces(files: &[PathBuf]) -> Vec<Trace> {
+/// What is seen of files. It may wait for whoever has them.
+pub(super) fn traces(files: &[PathBuf]) -> Vec<Trace> {
     files.iter().map(|file| trace(file)).collect()
 }
 
@@ -79,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_change_counts_once_it_has_settled() {
-        let mut watch = Watch { read: vec![file(1)], unsettled: None };
+        let mut watch = Watch::of(vec![file(1)]);
         for (seen, is_due) in [
             (file(1), false),
             (file(2), false),
@@ -106,12 +128,25 @@ mod tests {
         fs::write(&paths[0], "one").unwrap();
         fs::write(&paths[1], "two").unwrap();
         let files = &paths[..1];
-        let mut watch = Watch::of(files);
-        assert!(!watch.look(files) && !watch.look(files));
+        let mut watch = Watch::of(traces(files));
+        let look = |watch: &mut Watch| watch.see(traces(files));
+        assert!(!look(&mut watch) && !look(&mut watch));
         fs::rename(&paths[1], &paths[0]).unwrap();
-        assert!(!watch.look(files) && watch.look(files) && !watch.look(files));
+        assert!(!look(&mut watch) && look(&mut watch) && !look(&mut watch));
         fs::write(&paths[0], "three").unwrap();
-        watch.reading(files);
-        assert!(!watch.look(files) && !watch.look(files));
+        watch.reading(traces(files));
+        assert!(!look(&mut watch) && !look(&mut watch));
+        watch.unread();
+        assert!(!look(&mut watch) && look(&mut watch) && !look(&mut watch));
+    }
+
+    #[tokio::test]
+    async fn one_look_is_taken_at_a_time() {
+        let mut watch = Watch::of(vec![file(1)]);
+        for is_due in [false, true, false] {
+            watch.begin(|| Some(tokio::spawn(async { vec![file(2)] })));
+            watch.begin(|| panic!("one has begun"));
+            assert_eq!(watch.is_due().await, is_due);
+        }
     }
 }

@@ -3,25 +3,26 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
-use rumormill_transport_api::{Addr, Error, Result};
 use rustix::process::geteuid;
 
+use crate::error::{Error, Result};
+
 /// Refuses the directory of `path` if somebody else could replace a socket in it.
-pub(crate) fn check(addr: &Addr, path: &Path) -> Result<()> {
-    let directory = path.parent().expect("invariant: the path is absolute and names a file");
+pub(crate) fn check(path: &Path) -> Result<()> {
+    let directory = path.parent().unwrap_or_else(|| Path::new("/"));
     let shown = directory.display();
-    let found = fs::metadata(directory).map_err(|source| failure(addr, directory, source))?;
+    let found = fs::metadata(directory).map_err(|source| failure(directory, source))?;
     if !found.is_dir() {
-        return Err(addr.malformed(format!("lies in {shown}, which is no directory")));
+        return Err(Error::path(format!("lies in {shown}, which is no directory")));
     }
     match danger(found.uid(), found.mode(), geteuid().as_raw()) {
         None => Ok(()),
-        Some(Danger::Owner) => Err(addr.malformed(format!(
+        Some(Danger::Owner) => Err(Error::path(format!(
             "lies in {shown}, whose owner (user {}) could replace the socket; choose a directory \
              that this user or root owns",
             found.uid()
         ))),
-        Some(Danger::Writers) => Err(addr.malformed(format!(
+        Some(Danger::Writers) => Err(Error::path(format!(
             "lies in {shown}, where others can write (mode {:04o}) and could replace the socket; \
              take that from them (chmod go-w {shown}), or let them replace only what is theirs \
              (chmod +t {shown})",
@@ -30,14 +31,14 @@ pub(crate) fn check(addr: &Addr, path: &Path) -> Result<()> {
     }
 }
 
-fn failure(addr: &Addr, directory: &Path, source: io::Error) -> Error {
+fn failure(directory: &Path, source: io::Error) -> Error {
     let shown = directory.display();
     match source.kind() {
-        io::ErrorKind::NotFound => addr.malformed(format!(
+        io::ErrorKind::NotFound => Error::path(format!(
             "lies in {shown}, which does not exist; create it (mkdir -p -m 700 {shown})"
         )),
         io::ErrorKind::NotADirectory => {
-            addr.malformed(format!("lies in {shown}, which is no directory"))
+            Error::path(format!("lies in {shown}, which is no directory"))
         }
         _ => Error::io(format!("looking at {shown}"), source),
     }

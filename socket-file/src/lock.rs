@@ -7,14 +7,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rumormill_transport_api::{Addr, Error, Result};
 use rustix::{
     fs::{FlockOperation, Mode, OFlags, flock, open},
     io::Errno,
     process::geteuid,
 };
 
-use crate::file_id::FileId;
+use crate::{
+    error::{Error, Result},
+    file_id::FileId,
+};
 
 /// A held lock. Dropping it removes its file, so that nothing is left behind.
 ///
@@ -33,12 +35,12 @@ impl Lock {
     ///
     /// # Errors
     /// [`Error::InUse`] if somebody holds it.
-    pub(crate) fn take(addr: &Addr, socket: &Path) -> Result<Self> {
+    pub(crate) fn take(socket: &Path) -> Result<Self> {
         let mut path = socket.as_os_str().to_owned();
         path.push(".lock");
         let path = PathBuf::from(path);
         for _ in 0..ATTEMPTS {
-            let file = create_or_open(addr, &path)?;
+            let file = create_or_open(&path)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => (),
                 Err(Errno::WOULDBLOCK) => break,
@@ -50,7 +52,7 @@ impl Lock {
                 return Ok(Self { path, id, _file: file });
             }
         }
-        Err(Error::InUse { addr: addr.clone() })
+        Err(Error::InUse)
     }
 }
 
@@ -60,26 +62,26 @@ impl Drop for Lock {
     }
 }
 
-fn create_or_open(addr: &Addr, path: &Path) -> Result<File> {
+fn create_or_open(path: &Path) -> Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     match open(path, flags | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR) {
-        Ok(file) => own(addr, path, file.into()),
-        Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => Err(taken(addr, path)),
+        Ok(file) => own(path, file.into()),
+        Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => Err(taken(path)),
         Err(source) => Err(failure(path, source.into())),
     }
 }
 
 /// The lock file is removed in the end, so it must be none that somebody keeps for other reasons.
-fn own(addr: &Addr, path: &Path, file: File) -> Result<File> {
+fn own(path: &Path, file: File) -> Result<File> {
     let found = file.metadata().map_err(|source| failure(path, source))?;
     match found.is_file() && found.len() == 0 && found.uid() == geteuid().as_raw() {
         true => Ok(file),
-        false => Err(taken(addr, path)),
+        false => Err(taken(path)),
     }
 }
 
-fn taken(addr: &Addr, path: &Path) -> Error {
-    addr.malformed(format!(
+fn taken(path: &Path) -> Error {
+    Error::path(format!(
         "needs {} as its lock file, but that is not an empty file of this user; remove it, or \
          choose another path",
         path.display()
