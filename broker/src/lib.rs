@@ -5,10 +5,17 @@
 
 pub mod wire;
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the driver uses it"))]
+mod memory;
+#[expect(dead_code, reason = "the driver uses it")]
+mod topic;
+
 mod config;
 mod name;
 mod proof;
+mod stats;
 
 pub use config::{Access, Config, Limits, Policy, Principal, Routing, Topic};
 pub use name::{NameError, TopicName};
 pub use proof::{Side, proof};
+pub use stats::{ConnId, Dropped, Left, LeftState, TopicStats, Traffic};

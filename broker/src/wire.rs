@@ -12,6 +12,7 @@ mod rest;
 
 pub use answer::{Answer, Deliver, Subscribed, Welcome};
 pub use block::{Block, Blocks};
+pub(crate) use block::{fitting, lengths};
 pub use code::{EndReason, GapReason, RefusedWhy};
 pub use request::{Hello, Publish, Request, Resume, Subscribe, Verdict};
 pub use rest::Malformed;

@@ -66,14 +66,33 @@ impl Block {
             return std::mem::take(self);
         }
         let (mut at, mut largest) = (0, 0);
-        for message in self.iter().take(count as usize) {
-            at += LENGTH + message.len();
-            largest = largest.max(message.len() as u32);
+        for len in lengths(&self.bytes).take(count as usize) {
+            at += LENGTH + len;
+            largest = largest.max(len as u32);
         }
         let bytes = self.bytes.split_to(at);
         self.count -= count;
         // Of what is left only an upper bound is known, which is what a limit needs.
         Self { bytes, count, largest }
+    }
+
+    /// How many messages from the first on are at most `messages` and `payload` bytes.
+    pub(crate) fn fitting(&self, messages: u64, payload: u64) -> u32 {
+        if u64::from(self.count) <= messages && self.payload() as u64 <= payload {
+            return self.count;
+        }
+        fitting(&self.bytes, messages, payload).0
+    }
+
+    /// Bytes of the first message.
+    pub(crate) fn first_len(&self) -> usize {
+        lengths(&self.bytes).next().unwrap_or(0)
+    }
+
+    /// This block, in a copy of its bytes.
+    pub(crate) fn moved_to(&self, bytes: Bytes) -> Self {
+        debug_assert_eq!(self.bytes, bytes);
+        Self { bytes, ..*self }
     }
 
     /// The messages, each as a slice of the block.
@@ -88,6 +107,28 @@ impl Block {
         self.count -= 1;
         Some(message)
     }
+}
+
+/// The lengths of the messages of a block.
+pub(crate) fn lengths(mut block: &[u8]) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let len = block.try_get_u32().ok()? as usize;
+        block = block.get(len..)?;
+        Some(len)
+    })
+}
+
+/// How many messages from the first on are at most `messages` and `payload` bytes; and their payload.
+pub(crate) fn fitting(block: &[u8], messages: u64, payload: u64) -> (u32, usize) {
+    let (mut count, mut bytes) = (0, 0);
+    for len in lengths(block) {
+        if messages <= u64::from(count) || payload < (bytes + len) as u64 {
+            break;
+        }
+        count += 1;
+        bytes += len;
+    }
+    (count, bytes)
 }
 
 fn next(rest: &mut Bytes) -> Option<Bytes> {
