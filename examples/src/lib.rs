@@ -1,9 +1,9 @@
 //! What the examples share: how they read their command lines, and bad networks.
 
-use std::{error::Error, process::ExitCode, time::Duration};
+use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
 use rumormill::{
-    Node, Registry,
+    Addr, Node, Registry,
     config::{Config, Loaded},
     endpoint::Inbox,
     identity::SecretKey,
@@ -71,6 +71,30 @@ pub fn registry(faults: Faults, key: &SecretKey) -> Outcome<Registry> {
     }
     Ok(registry.with_credentials(credentials))
 }
+
+/// The address of a command line, for a broker, and the faults of its conns: late, but whole.
+///
+/// # Errors
+/// As for [`parse`], and faults that no stream has.
+pub fn of_streams(arguments: impl Iterator<Item = String>) -> Outcome<(Addr, Faults)> {
+    let (addrs, faults) = parse(arguments)?;
+    if 0.0 < faults.drop {
+        return Err("a broker's stream loses nothing; leave --drop out, or give a --delay".into());
+    }
+    let addr = addrs.first().map_or("tcp://127.0.0.1:0", String::as_str);
+    Ok((addr.parse()?, faults))
+}
+
+/// The transports that are linked, for one side of a broker's conns, which suffer `faults`.
+///
+/// # Errors
+/// As for [`rumormill::registry`].
+pub fn carriers(faults: Faults) -> Outcome<Arc<Registry>> {
+    Ok(Arc::new(registry(faults, &SecretKey::generate())?))
+}
+
+/// How long the end of an example may take.
+pub const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A node with this configuration, whose conns suffer `faults`.
 ///

@@ -142,6 +142,9 @@ mod transports;
 
 #[cfg(feature = "node")]
 pub use node::Node;
+/// Topics: a broker of messages, and its client.
+#[cfg(feature = "broker")]
+pub use rumormill_broker as broker;
 /// Signed messages between nodes: what stands above the transports and is the same for all of them.
 #[cfg(feature = "endpoint")]
 pub use rumormill_endpoint as endpoint;

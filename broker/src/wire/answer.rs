@@ -6,7 +6,7 @@ use rumormill_transport_api::NodeId;
 
 use super::{
     Block, EndReason, GapReason, LONGEST_TEXT, Malformed, NONCE, RefusedWhy,
-    request::{KIND, cut, named, put_name},
+    request::{KIND, cut, flag, named, put_name},
     rest::{array, end, name, take, text},
 };
 use crate::Routing;
@@ -159,8 +159,8 @@ impl<'a> Answer<'a> {
     fn refused(frame: &'a Bytes, rest: &mut Bytes) -> Result<Self, Malformed> {
         let why = RefusedWhy::of(rest.try_get_u8()?)?;
         let topic = name(frame, rest)?;
-        let (has_receipt, receipt) = (rest.try_get_u8()?, rest.try_get_u64()?);
-        let receipt = (has_receipt != 0).then_some(receipt);
+        let (has_receipt, receipt) = (flag(rest, "a flag of a Refused")?, rest.try_get_u64()?);
+        let receipt = has_receipt.then_some(receipt);
         Ok(Self::Refused { why, topic, receipt, messages: rest.try_get_u32()?, text: text(rest)? })
     }
 
@@ -215,7 +215,7 @@ impl<'a> Answer<'a> {
 
 impl Welcome {
     fn decode(rest: &mut Bytes) -> Result<Self, Malformed> {
-        let has_broker = rest.try_get_u8()? != 0;
+        let has_broker = flag(rest, "the flags of a Welcome")?;
         let nonce = array(rest)?;
         let (max_frame, publish_window, idle_ms) =
             (rest.try_get_u32()?, rest.try_get_u32()?, rest.try_get_u32()?);

@@ -145,6 +145,11 @@ pub struct Blocks {
 }
 
 impl Blocks {
+    /// None yet, with room for a block of so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: BytesMut::with_capacity(bytes), ..Self::default() }
+    }
+
     /// Appends a message, of at most 4 GiB.
     pub fn push(&mut self, message: &[u8]) {
         let len = message.len() as u32;

@@ -252,7 +252,7 @@ fn runs(rest: &mut Bytes) -> Result<Vec<(u64, u32)>, Malformed> {
     (0..count).map(|_| Ok((rest.try_get_u64()?, rest.try_get_u32()?))).collect()
 }
 
-fn flag(rest: &mut Bytes, what: &'static str) -> Result<bool, Malformed> {
+pub(super) fn flag(rest: &mut Bytes, what: &'static str) -> Result<bool, Malformed> {
     match rest.try_get_u8()? {
         0 => Ok(false),
         1 => Ok(true),
