@@ -13,6 +13,8 @@
 //! | `GET /members` | all members by id, the node among them |
 //! | `GET /status` | a page about it all |
 //! | `GET /metrics` | all numbers, for Prometheus |
+//! | `GET /topics` | the topics of the broker that it is, or hosts |
+//! | `GET /conns` | the conns to that broker, oldest first |
 //! | `GET /events` | what happens, an object in each line, until the node leaves |
 //! | `POST /broadcast` | the rumor's id; the body is the rumor |
 //! | `POST /send?to=NODE` | the node's id; the body is the message |
@@ -20,6 +22,9 @@
 //! | `POST /join?addr=ADDR` | who was met there |
 //! | `POST /reload?dry_run=true` | which keys have changed, or would |
 //! | `POST /leave` | how far the goodbye has come, when it is over |
+//!
+//! A broker that is no node has `/healthz`, `/readyz`, `/metrics`, `/topics`, `/conns`, `/reload` and `/leave`,
+//! which stops it.
 //!
 //! `NODE` is an id, at least eight characters of one behind `node1`, or a name. Answers are JSON but where the
 //! table says otherwise; what goes wrong is a status of 400 or more and `{"error": "…"}`. Bytes of others are
@@ -41,6 +46,9 @@ mod desk;
 mod feed;
 
 mod answer;
+mod asked;
+#[cfg(feature = "broker")]
+mod broker;
 mod counts;
 mod form;
 mod hooks;
@@ -62,12 +70,15 @@ pub use client::{Client, ClientError, Lines};
 pub use error::Error;
 pub use hooks::{Hooks, Reload};
 pub use inherited::inherit;
+#[cfg(feature = "broker")]
+pub use place::default_broker_socket;
 pub use place::{Place, PlaceError, default_socket};
 
-use self::{conns::serve, desk::Desk, subject::Subject};
-use crate::{config, node::WeakNode};
+pub(crate) use self::asked::Asked;
+use self::{conns::serve, desk::Desk};
+use crate::config;
 
-/// The administration of a node. Dropping it ends it: the socket's file goes at once, nobody is let in any
+/// The administration of a node or a broker. Dropping it ends it: the socket's file goes at once, nobody is let in any
 /// more, and whoever waits for an answer has a second to get it.
 #[derive(Debug)]
 pub(crate) struct Admin {
@@ -85,12 +96,8 @@ impl Admin {
     ///
     /// # Cancel safety
     /// Dropping the future leaves nothing behind.
-    pub(crate) async fn start(node: WeakNode, admin: &config::Admin) -> Result<Self, Error> {
-        Self::of(move || node.upgrade(), admin).await
-    }
-
-    async fn of<N: Subject>(
-        node: impl Fn() -> Option<N> + Send + Sync + 'static,
+    pub(crate) async fn start<A: Asked>(
+        asked: impl Fn() -> Option<A> + Send + Sync + 'static,
         admin: &config::Admin,
     ) -> Result<Self, Error> {
         let (ending, ended) = watch::channel(false);
@@ -106,7 +113,7 @@ impl Admin {
             }),
             None => None,
         };
-        let desk = Arc::new(Desk::new(node, hooks.clone(), ended.clone()));
+        let desk = Arc::new(Desk::new(asked, hooks.clone(), ended.clone()));
         let mut admin = Self { file: None, tcp: None, hooks, ending };
         // They end with `ending`, which ends with the administration.
         if let Some((file, listener)) = socket {

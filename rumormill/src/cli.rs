@@ -5,6 +5,8 @@ mod admin;
 mod bench;
 #[cfg(feature = "admin")]
 mod broadcast;
+#[cfg(all(feature = "broker", feature = "node"))]
+mod broker;
 mod completions;
 #[cfg(feature = "node")]
 mod config;
@@ -23,6 +25,8 @@ mod members;
 #[cfg(feature = "node")]
 mod node;
 mod ping;
+#[cfg(feature = "broker")]
+mod publish;
 #[cfg(feature = "admin")]
 mod reload;
 #[cfg(feature = "admin")]
@@ -32,8 +36,12 @@ mod send;
 mod serve;
 #[cfg(feature = "admin")]
 mod status;
+#[cfg(feature = "broker")]
+mod subscribe;
 #[cfg(feature = "node")]
 mod ticket;
+#[cfg(all(feature = "admin", feature = "broker"))]
+mod topics;
 mod transports;
 
 mod flight;
@@ -57,6 +65,10 @@ mod patience;
 mod peer;
 mod place;
 mod quantity;
+#[cfg(feature = "broker")]
+mod reached;
+#[cfg(all(feature = "broker", feature = "node"))]
+mod remainder;
 mod signals;
 #[cfg(feature = "node")]
 mod whole_file;
@@ -96,6 +108,9 @@ enum Command {
     /// Have a running node say something to all members
     #[cfg(feature = "admin")]
     Broadcast(broadcast::Args),
+    /// Be a broker of topics, to which others publish and subscribe
+    #[cfg(all(feature = "broker", feature = "node"))]
+    Broker(Box<broker::Args>),
     /// Print what a shell needs to complete command lines of this program
     Completions(completions::Args),
     /// Check, explain and print configurations of nodes
@@ -128,6 +143,9 @@ enum Command {
     Node(Box<node::Args>),
     /// Send messages to a `serve` and time the answers
     Ping(ping::Args),
+    /// Publish messages to a topic of a broker
+    #[cfg(feature = "broker")]
+    Pub(publish::Args),
     /// Have a running node read its configuration again
     #[cfg(feature = "admin")]
     Reload(reload::Args),
@@ -142,9 +160,15 @@ enum Command {
     /// Print a page about a running node, or its metrics
     #[cfg(feature = "admin")]
     Status(status::Args),
+    /// Subscribe to topics of a broker, and print their messages
+    #[cfg(feature = "broker")]
+    Sub(subscribe::Args),
     /// Sign tickets, by which a cluster knows its members, and revoke them
     #[cfg(feature = "node")]
     Ticket(ticket::Args),
+    /// Show what goes through the topics of a running broker
+    #[cfg(all(feature = "admin", feature = "broker"))]
+    Topics(topics::Args),
     /// List the transports of this build
     Transports(transports::Args),
 }
@@ -171,6 +195,16 @@ impl Command {
             #[cfg(feature = "node")]
             Self::Node(_) => Builder::new_multi_thread(),
             Self::Serve(_) => Builder::new_multi_thread(),
+            #[cfg(feature = "broker")]
+            Self::Sub(_) => Builder::new_multi_thread(),
+            #[cfg(feature = "broker")]
+            Self::Bench(args) if args.broker.is_some() => Builder::new_multi_thread(),
+            #[cfg(all(feature = "broker", feature = "node"))]
+            Self::Broker(args) => {
+                let mut builder = Builder::new_multi_thread();
+                args.worker_threads().map(|threads| builder.worker_threads(threads));
+                builder
+            }
             _ => Builder::new_current_thread(),
         };
         builder.enable_all().build().map_err(|source| Error::Start { source })
@@ -185,6 +219,8 @@ impl Command {
             Self::Bench(args) => bench::run(args).await,
             #[cfg(feature = "admin")]
             Self::Broadcast(args) => broadcast::run(args).await,
+            #[cfg(all(feature = "broker", feature = "node"))]
+            Self::Broker(args) => broker::run(*args, log).await,
             Self::Completions(args) => completions::run(&args),
             #[cfg(feature = "node")]
             Self::Config(args) => config::run(args),
@@ -205,6 +241,8 @@ impl Command {
             #[cfg(feature = "node")]
             Self::Node(args) => node::run(*args, log).await,
             Self::Ping(args) => ping::run(args).await,
+            #[cfg(feature = "broker")]
+            Self::Pub(args) => publish::run(args).await,
             #[cfg(feature = "admin")]
             Self::Reload(args) => reload::run(args).await,
             #[cfg(feature = "admin")]
@@ -214,8 +252,12 @@ impl Command {
             Self::Serve(args) => serve::run(args).await,
             #[cfg(feature = "admin")]
             Self::Status(args) => status::run(args).await,
+            #[cfg(feature = "broker")]
+            Self::Sub(args) => subscribe::run(args).await,
             #[cfg(feature = "node")]
             Self::Ticket(args) => ticket::run(&args),
+            #[cfg(all(feature = "admin", feature = "broker"))]
+            Self::Topics(args) => topics::run(args).await,
             Self::Transports(args) => transports::run(&args),
         }
     }

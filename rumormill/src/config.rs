@@ -1,4 +1,4 @@
-//! Everything that a node can be told before it starts, and where it was told.
+//! Everything that a node or a broker can be told before it starts, and where it was told.
 //!
 //! A [`Config`] is a plain struct. [`Sources`] make one from a file in TOML, the environment and flags,
 //! each of which overrides the one before, and tell everything that is wrong with them at once. Each
@@ -27,6 +27,8 @@
 //! # }
 //! ```
 
+mod loaded;
+mod reading;
 mod sources;
 
 mod file;
@@ -39,8 +41,17 @@ mod files;
 
 mod draft;
 mod key;
+mod kind;
 mod rule;
+mod spot;
 mod table;
+
+#[cfg(feature = "broker")]
+pub mod broker;
+#[cfg(not(feature = "broker"))]
+mod notopic;
+#[cfg(feature = "broker")]
+mod topic;
 
 mod quantity;
 mod value;
@@ -65,12 +76,16 @@ use rumormill_transport_api::{Addr, Context, NodeId, Options, Timeouts};
 
 pub use change::{Change, Difference, NeedsRestart};
 pub use files::{Files, Token};
+pub use loaded::Loaded;
 pub use place::Origin;
 pub use problem::{Error, Fault, Problem};
 pub use reference::reference;
 pub use sample::sample;
-pub use sources::{Loaded, Setting, Sources};
+pub use sources::{Setting, Sources};
 pub use value::Value;
+
+#[cfg(not(feature = "broker"))]
+use self::notopic as topic;
 
 /// Everything that a node can be told before it starts.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +109,9 @@ pub struct Config {
     /// What the pool of conns for raw questions keeps and waits for. Its `conns` count for nothing:
     /// [`Endpoint::max_conns`] bounds it.
     pub pool: pool::Limits,
+    /// The broker that it hosts, if that listens anywhere.
+    #[cfg(feature = "broker")]
+    pub broker: Broker,
     /// The options of transports, by scheme. The registry and the transports themselves check them.
     pub transports: BTreeMap<Box<str>, Options>,
     /// How the running node can be asked and told things.
@@ -181,7 +199,17 @@ pub struct Endpoint {
     pub retry: Retry,
 }
 
-/// How the running node can be asked and told things. The default is not at all.
+/// The broker that a node hosts.
+#[cfg(feature = "broker")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Broker {
+    /// Where publishers and subscribers reach it; none, the default, for no broker.
+    pub listen: Vec<Addr>,
+    /// Its topics and limits.
+    pub config: rumormill_broker::Config,
+}
+
+/// How the running process can be asked and told things. The default is not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admin {
     /// A Unix socket, which only the node's user can open.
@@ -259,6 +287,8 @@ impl Config {
             endpoint: Endpoint { timeouts: preset.timeouts(), ..Endpoint::default() },
             reach: Reach { loopback: preset == Preset::Local, ..Reach::default() },
             pool: pool::Limits::default(),
+            #[cfg(feature = "broker")]
+            broker: Broker::default(),
             transports: BTreeMap::new(),
             admin: Admin::default(),
             log: Log::default(),

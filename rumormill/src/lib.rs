@@ -131,11 +131,20 @@
 //! # #[cfg(not(feature = "endpoint"))]
 //! # fn main() {}
 //! ```
+//!
+//! # Topics
+//!
+//! A `broker::Broker` routes what is published to a topic to all of its subscribers, or to one of them;
+//! `broker::Client` publishes and subscribes, over any transport that delivers a stream. `hub::Hub` is a broker
+//! with everything around it, from a configuration, as `rumormill broker` runs it; and a `Node` hosts one if its
+//! configuration says so. The feature is `broker`, and for the latter two `node` besides.
 
 #[cfg(feature = "admin")]
 pub mod admin;
 #[cfg(feature = "node")]
 pub mod config;
+#[cfg(all(feature = "broker", feature = "node"))]
+pub mod hub;
 #[cfg(feature = "node")]
 pub mod node;
 mod transports;

@@ -21,6 +21,8 @@ use std::{
 };
 
 use bytes::Bytes;
+#[cfg(feature = "broker")]
+use rumormill_broker::{Broker, StopReport};
 use rumormill_endpoint::{Class, Endpoint, Message, Report, RequestError, SendError};
 use rumormill_gossip::{
     BroadcastError, Event, Gossip, JoinError, LeaveReport, MemberInfo, Profile, ProfileError,
@@ -38,11 +40,15 @@ use crate::config::{Config, Token};
 
 pub use error::{ReloadError, StartError};
 pub use metrics::{Metrics, metrics_reference};
+#[cfg(feature = "broker")]
+pub(crate) use metrics::{broker_page, build_page, snake};
+#[cfg(not(feature = "admin"))]
+pub use unadministered::NoAdmin;
 
 #[cfg(feature = "admin")]
-use self::administered::Administered;
+pub(crate) use self::administered::Administered;
 #[cfg(not(feature = "admin"))]
-use self::unadministered::Administered;
+pub(crate) use self::unadministered::Administered;
 
 /// A node of a cluster: its endpoint, its membership, and what keeps it joined.
 ///
@@ -88,11 +94,23 @@ pub struct Farewell {
     pub leave: Option<LeaveReport>,
     /// What became of all messages.
     pub report: Report,
+    /// What its broker has left behind, if it hosted one.
+    #[cfg(feature = "broker")]
+    pub broker: Option<StopReport>,
+}
+
+/// A broker that a node hosts, and where it listens, as bound.
+#[cfg(feature = "broker")]
+struct Hosted {
+    broker: Broker,
+    addresses: Vec<Addr>,
 }
 
 struct Inner {
     endpoint: Arc<Endpoint>,
     gossip: Arc<Gossip>,
+    #[cfg(feature = "broker")]
+    broker: Option<Hosted>,
     addresses: Vec<Addr>,
     registry: Arc<Registry>,
     config: Mutex<Config>,
@@ -127,6 +145,18 @@ impl Node {
     /// Where it listens, as bound.
     pub fn addresses(&self) -> Vec<Addr> {
         self.0.addresses.clone()
+    }
+
+    /// The broker that it hosts, if it does.
+    #[cfg(feature = "broker")]
+    pub fn broker(&self) -> Option<&Broker> {
+        self.0.broker.as_ref().map(|hosted| &hosted.broker)
+    }
+
+    /// Where that broker listens, as bound; empty if there is none.
+    #[cfg(feature = "broker")]
+    pub fn broker_addresses(&self) -> Vec<Addr> {
+        self.0.broker.as_ref().map_or_else(Vec::new, |hosted| hosted.addresses.clone())
     }
 
     /// The configuration that is in force.
@@ -248,7 +278,7 @@ impl Node {
         Metrics::of(&self.0.endpoint, &self.0.gossip)
     }
 
-    /// Says goodbye, sends what waits, and closes everything, within `leave.deadline` of the
+    /// Stops its broker, says goodbye, sends what waits, and closes everything, within `leave.deadline` of the
     /// configuration. Called again, it tells the same.
     ///
     /// # Cancel safety
@@ -259,13 +289,23 @@ impl Node {
             self.0.joining.abort();
             let until = Instant::now() + self.0.config().leave.deadline;
             let rest = || until.saturating_duration_since(Instant::now());
+            #[cfg(feature = "broker")]
+            let broker = match self.broker() {
+                Some(broker) => Some(broker.stop(rest() / 2).await),
+                None => None,
+            };
             let leave = self.0.gossip.leave(rest()).await;
             // Whoever is there has confirmed it; what else membership has said last is worth no long wait.
             let is_done = self.metrics().endpoint.class(Class::Bulk).in_flight() == 0;
             let within = if is_done { rest().min(SETTLED) } else { rest() };
             let report = self.0.endpoint.close(within).await;
             self.0.administered.end(self.0.over.clone());
-            Farewell { leave, report }
+            Farewell {
+                leave,
+                report,
+                #[cfg(feature = "broker")]
+                broker,
+            }
         });
         farewell.await.clone()
     }

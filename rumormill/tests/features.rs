@@ -41,4 +41,4 @@ const TRANSPORTS: &[(&str, bool)] = &[
 
 /// Every other feature of this crate.
 const LAYERS: &[&str] =
-    &["default", "admin", "cli", "demo", "endpoint", "gossip", "identity", "node"];
+    &["default", "admin", "broker", "cli", "demo", "endpoint", "gossip", "identity", "node"];

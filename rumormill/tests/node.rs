@@ -267,3 +267,37 @@ async fn who_cannot_start_leaves_its_addresses_at_once() {
     }
     Node::start(free).await.unwrap();
 }
+
+#[cfg(feature = "broker")]
+#[tokio::test]
+async fn a_node_hosts_a_broker_until_it_leaves() {
+    use rumormill::broker::{Client, ClientConfig, Topic};
+
+    let mut told = config("host", &["tcp://127.0.0.1:0"], &[]);
+    told.broker.listen = vec!["tcp://127.0.0.1:0".parse().unwrap()];
+    let topics = &mut told.broker.config.topics;
+    topics.insert("tasks".parse().unwrap(), Topic::default());
+    let (node, _inbox) = Node::start(told.clone()).await.unwrap();
+    let registry = Arc::new(rumormill::registry().unwrap());
+    let expect = ClientConfig { expect_broker: Some(node.id()), ..ClientConfig::default() };
+    let client = Client::connect(registry, node.broker_addresses(), expect).await.unwrap();
+    let tasks = client.publisher("tasks".parse().unwrap());
+    tasks.publish_acknowledged("one").await.unwrap();
+
+    // A topic comes with a reload, and its routing stays.
+    told.broker.config.topics.insert("more".parse().unwrap(), Topic::default());
+    let changed = node.reload(&loaded(&told)).await.unwrap();
+    assert_eq!(changed.iter().map(|it| &*it.key).collect::<Vec<_>>(), ["topics.more"]);
+    client.publisher("more".parse().unwrap()).publish_acknowledged("two").await.unwrap();
+    let stats = node.broker().unwrap().stats();
+    assert_eq!(stats.topics.values().map(|topic| topic.published.messages).sum::<u64>(), 2);
+    told.broker.listen.clear();
+    told.broker.config.topics.clear();
+    let refused = node.reload(&loaded(&told)).await.unwrap_err();
+    assert!(matches!(refused, ReloadError::NeedsRestart(_)), "{refused}");
+
+    let farewell = timeout(LONG, node.leave()).await.unwrap();
+    assert_eq!(farewell.broker.map(|report| report.left.len()), Some(0));
+    let report = client.close(Duration::ZERO).await;
+    assert_eq!((report.unsent, report.uncertain), (0, 0));
+}

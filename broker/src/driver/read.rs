@@ -265,6 +265,9 @@ impl<'a> Reading<'a> {
             Some(slot) => slot,
             None => {
                 let slot = self.hub.slot(name).ok_or_else(|| unknown(name))?;
+                if !slot.is_live() {
+                    return Err(RefusedWhy::Stopping);
+                }
                 let (id, before) = (self.conn.id, self.conn.meets(&slot));
                 if before != 0 {
                     self.errands.with(&slot, |state, _, out| state.topic.adopt(id, before, out));

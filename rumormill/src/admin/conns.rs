@@ -20,9 +20,9 @@ use tokio::{
 };
 
 use super::{
+    asked::Asked,
     counts::{Counts, add},
     desk::{Desk, Door},
-    subject::Subject,
 };
 
 /// Where conns come in.
@@ -63,7 +63,7 @@ impl Port for TcpListener {
 }
 
 /// Serves whoever comes, until `ending`; those who have asked something then get a moment for the answer.
-pub(super) async fn serve<P: Port, N: Subject>(
+pub(super) async fn serve<P: Port, N: Asked>(
     port: P,
     desk: Arc<Desk<N>>,
     mut ending: watch::Receiver<bool>,
@@ -97,7 +97,7 @@ pub(super) async fn serve<P: Port, N: Subject>(
     timeout(LINGER, ended).await.unwrap_or_default();
 }
 
-async fn attend<S: AsyncRead + AsyncWrite + Unpin, N: Subject>(
+async fn attend<S: AsyncRead + AsyncWrite + Unpin, N: Asked>(
     stream: S,
     door: Door,
     desk: Arc<Desk<N>>,

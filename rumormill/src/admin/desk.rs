@@ -19,21 +19,24 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
+#[cfg(feature = "broker")]
+use super::broker;
 use super::{
     answer::{Body, Refusal, answer, json, with_body},
+    asked::Asked,
     counts::Counts,
     feed::{Feed, Source},
     form,
     hooks::{Hooks, Reload},
     route::{Astray, Route, is_open, route},
-    subject::{About, Subject},
+    subject::Subject,
     token, whom,
 };
 
 /// Who answers requests, for all conns.
-pub(super) struct Desk<N> {
-    /// The node, while it is there.
-    pub(super) node: Box<dyn Fn() -> Option<N> + Send + Sync>,
+pub(super) struct Desk<A> {
+    /// Whom they are about, while it is there.
+    pub(super) asked: Box<dyn Fn() -> Option<A> + Send + Sync>,
     pub(super) hooks: Hooks,
     pub(super) counts: Arc<Counts>,
     pub(super) ending: watch::Receiver<bool>,
@@ -52,14 +55,14 @@ pub(super) enum Door {
     Tcp,
 }
 
-impl<N: Subject> Desk<N> {
+impl<A: Asked> Desk<A> {
     pub(super) fn new(
-        node: impl Fn() -> Option<N> + Send + Sync + 'static,
+        asked: impl Fn() -> Option<A> + Send + Sync + 'static,
         hooks: Hooks,
         ending: watch::Receiver<bool>,
     ) -> Self {
         Self {
-            node: Box::new(node),
+            asked: Box::new(asked),
             hooks,
             counts: Arc::default(),
             ending,
@@ -98,17 +101,43 @@ impl<N: Subject> Desk<N> {
         body: &mut Incoming,
         due: &watch::Sender<Option<Instant>>,
     ) -> Result<Response<Body>, Refusal> {
-        let node = (self.node)().ok_or_else(Refusal::gone)?;
+        let asked = (self.asked)().ok_or_else(Refusal::gone)?;
         let path = head.uri.path();
         if door == Door::Tcp && !is_open(path) {
             let shown = head.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
-            let is_known = token::is_of(shown, node.token().as_ref());
+            let is_known = token::is_of(shown, asked.token().as_ref());
             is_known.then_some(()).ok_or_else(Refusal::unknown)?;
         }
         let route = route(&head.method, path, head.uri.query().unwrap_or_default());
         match route.map_err(refuse)? {
             Route::Health => Ok(answer(StatusCode::OK, TEXT, "ok\n")),
-            Route::Ready => ready(&node.about()),
+            Route::Ready => ready(asked.is_ready()),
+            Route::Metrics => self.page(|| self.metrics(&asked)).await,
+            Route::Leave => leave(asked, due).await,
+            Route::Reload { is_dry_run } => self.reload(is_dry_run, due).await,
+            #[cfg(feature = "broker")]
+            Route::Topics => {
+                let broker = asked.broker().ok_or_else(no_broker)?;
+                self.page(|| json(&broker::topics(&broker.stats()))).await
+            }
+            #[cfg(feature = "broker")]
+            Route::Conns => {
+                let broker = asked.broker().ok_or_else(no_broker)?;
+                self.page(|| json(&broker::conns(&broker.conns()))).await
+            }
+            route => self.of_node(asked.node().ok_or_else(no_node)?, route, body, due).await,
+        }
+    }
+
+    /// What only a node can be asked.
+    async fn of_node(
+        &self,
+        node: &A::Node,
+        route: Route,
+        body: &mut Incoming,
+        due: &watch::Sender<Option<Instant>>,
+    ) -> Result<Response<Body>, Refusal> {
+        match route {
             Route::Node => Ok(json(&form::node(&node.about()))),
             Route::Members => {
                 self.page(|| json(&form::members(&node.about(), &node.members()))).await
@@ -116,13 +145,10 @@ impl<N: Subject> Desk<N> {
             Route::Status => {
                 self.page(|| json(&form::status(&node.about(), &node.metrics()))).await
             }
-            Route::Metrics => self.page(|| self.metrics(&node)).await,
-            Route::Events => self.events(&node),
-            Route::Leave => leave(node, due).await,
-            Route::Reload { is_dry_run } => self.reload(is_dry_run, due).await,
+            Route::Events => self.events(node),
             Route::Join(addr) => {
                 let _turn = self.turn().await?;
-                join(&node, &addr, due).await
+                join(node, &addr, due).await
             }
             Route::Broadcast => {
                 let _turn = self.turn().await?;
@@ -132,7 +158,7 @@ impl<N: Subject> Desk<N> {
             }
             Route::Send { to } => {
                 let _turn = self.turn().await?;
-                let to = whom(&node, &to)?;
+                let to = whom(node, &to)?;
                 let message = read(body, node.longest()).await?;
                 let length = message.len();
                 node.send(to, message).map_err(not_sent)?;
@@ -140,12 +166,14 @@ impl<N: Subject> Desk<N> {
             }
             Route::Request { to, deadline } => {
                 let _turn = self.turn().await?;
-                let to = whom(&node, &to)?;
+                let to = whom(node, &to)?;
                 let question = read(body, node.longest()).await?;
                 due.send_replace(None);
                 let answered = node.request(to, question, deadline).await.map_err(unanswered)?;
                 Ok(answer(StatusCode::OK, BYTES, answered))
             }
+            // All others are answered without one.
+            _ => Err(no_node()),
         }
     }
 
@@ -163,13 +191,12 @@ impl<N: Subject> Desk<N> {
         Ok(make())
     }
 
-    fn metrics(&self, node: &N) -> Response<Body> {
-        let is_ready = node.about().is_ready;
-        let page = node.metrics().prometheus() + &self.counts.prometheus(is_ready);
+    fn metrics(&self, asked: &A) -> Response<Body> {
+        let page = asked.page() + &self.counts.prometheus(asked.is_ready());
         answer(StatusCode::OK, PROMETHEUS, page)
     }
 
-    fn events(&self, node: &N) -> Result<Response<Body>, Refusal> {
+    fn events(&self, node: &A::Node) -> Result<Response<Body>, Refusal> {
         let place = self.streams.clone().try_acquire_owned().map_err(|_| {
             let text = format!("{STREAMS} streams are open; end one of them");
             Refusal::later(StatusCode::SERVICE_UNAVAILABLE, text, PATIENCE)
@@ -210,8 +237,8 @@ impl<N: Subject> Desk<N> {
     }
 }
 
-fn ready(about: &About) -> Result<Response<Body>, Refusal> {
-    match about.is_ready {
+fn ready(is_so: bool) -> Result<Response<Body>, Refusal> {
+    match is_so {
         true => Ok(answer(StatusCode::OK, TEXT, "ready\n")),
         false => {
             let text = "not ready: it has not joined yet, or has left\n";
@@ -221,17 +248,24 @@ fn ready(about: &About) -> Result<Response<Body>, Refusal> {
 }
 
 /// Says goodbye, whether or not whoever asked for it stays to hear of it.
-async fn leave<N: Subject>(
-    node: N,
+async fn leave<A: Asked>(
+    asked: A,
     due: &watch::Sender<Option<Instant>>,
 ) -> Result<Response<Body>, Refusal> {
     due.send_replace(None);
-    let farewell = tokio::spawn(async move { node.leave().await }).await;
-    let farewell = farewell.map_err(|_| Refusal::gone())?;
-    let told = farewell.leave.map(|report| {
-        json!({ "asked": report.asked, "confirmed": report.confirmed, "live": report.live })
-    });
-    Ok(json(&json!({ "leave": told, "unsent": farewell.report.unsent })))
+    let told = tokio::spawn(async move { asked.leave().await }).await;
+    told.map(|told| json(&told)).map_err(|_| Refusal::gone())
+}
+
+fn no_node() -> Refusal {
+    let text = "this is a broker, and no node of a cluster; ask it for /topics or /conns";
+    Refusal::new(StatusCode::NOT_FOUND, text)
+}
+
+#[cfg(feature = "broker")]
+fn no_broker() -> Refusal {
+    let text = "this node hosts no broker; set broker.listen in its configuration";
+    Refusal::new(StatusCode::NOT_FOUND, text)
 }
 
 async fn join<N: Subject>(

@@ -30,12 +30,21 @@ pub struct PlaceError {
 /// The socket of a node that was not told another one: `rumormill/admin.sock` in the user's directory
 /// for such things, `$XDG_RUNTIME_DIR`, or `/tmp/rumormill-UID/admin.sock` where there is none.
 pub fn default_socket() -> PathBuf {
+    own_directory().join("admin.sock")
+}
+
+/// The same of a broker that is no node: `rumormill/broker-admin.sock` there.
+#[cfg(feature = "broker")]
+pub fn default_broker_socket() -> PathBuf {
+    own_directory().join("broker-admin.sock")
+}
+
+fn own_directory() -> PathBuf {
     let own = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-    let directory = match own {
+    match own {
         Some(own) => own.join("rumormill"),
         None => PathBuf::from(format!("/tmp/rumormill-{}", geteuid().as_raw())),
-    };
-    directory.join("admin.sock")
+    }
 }
 
 impl Display for Place {

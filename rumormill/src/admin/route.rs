@@ -10,6 +10,8 @@ use rumormill_transport_api::{Addr, Options, excerpt};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     Broadcast,
+    #[cfg(feature = "broker")]
+    Conns,
     Events,
     Health,
     Join(Addr),
@@ -18,10 +20,19 @@ pub(super) enum Route {
     Metrics,
     Node,
     Ready,
-    Reload { is_dry_run: bool },
-    Request { to: String, deadline: Duration },
-    Send { to: String },
+    Reload {
+        is_dry_run: bool,
+    },
+    Request {
+        to: String,
+        deadline: Duration,
+    },
+    Send {
+        to: String,
+    },
     Status,
+    #[cfg(feature = "broker")]
+    Topics,
 }
 
 /// Why a request asks for nothing.
@@ -49,6 +60,10 @@ const ROWS: &[Row] = &[
     ("/members", "GET", "", |_| Ok(Route::Members)),
     ("/status", "GET", "", |_| Ok(Route::Status)),
     ("/metrics", "GET", "", |_| Ok(Route::Metrics)),
+    #[cfg(feature = "broker")]
+    ("/topics", "GET", "", |_| Ok(Route::Topics)),
+    #[cfg(feature = "broker")]
+    ("/conns", "GET", "", |_| Ok(Route::Conns)),
     ("/events", "GET", "", |_| Ok(Route::Events)),
     ("/broadcast", "POST", "", |_| Ok(Route::Broadcast)),
     ("/send", "POST", "?to=NODE", |query| Ok(Route::Send { to: query.needed("to")? })),

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The node, as far as its administration needs it.
-pub(super) trait Subject: Send + Sync + 'static {
+pub(crate) trait Subject: Send + Sync + 'static {
     fn about(&self) -> About;
     fn members(&self) -> Vec<MemberInfo>;
     fn metrics(&self) -> Metrics;
@@ -36,13 +36,18 @@ pub(super) trait Subject: Send + Sync + 'static {
         bytes: Bytes,
         deadline: Duration,
     ) -> impl Future<Output = Result<Bytes, RequestError>> + Send;
+    /// The broker that it hosts.
+    #[cfg(feature = "broker")]
+    fn broker(&self) -> Option<rumormill_broker::Broker> {
+        None
+    }
     fn join(&self, addr: &Addr) -> impl Future<Output = Result<NodeId, JoinError>> + Send;
     fn leave(&self) -> impl Future<Output = Farewell> + Send;
 }
 
 /// Who a node is.
 #[derive(Clone, Debug)]
-pub(super) struct About {
+pub(crate) struct About {
     pub(super) node: NodeId,
     pub(super) name: Box<str>,
     pub(super) cluster: Box<str>,
@@ -100,6 +105,11 @@ impl Subject for Node {
         deadline: Duration,
     ) -> Result<Bytes, RequestError> {
         self.request(to, bytes, deadline).await
+    }
+
+    #[cfg(feature = "broker")]
+    fn broker(&self) -> Option<rumormill_broker::Broker> {
+        self.broker().cloned()
     }
 
     async fn join(&self, addr: &Addr) -> Result<NodeId, JoinError> {

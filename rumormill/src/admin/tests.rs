@@ -118,7 +118,7 @@ impl Stage {
         let puppet = Puppet { node, members, events: broadcast::Sender::new(64) };
         let told = config::Admin { socket: Some(socket.clone()), ..config::Admin::default() };
         let subject = puppet.clone();
-        let admin = Admin::of(move || Some(subject.clone()), &told).await.unwrap();
+        let admin = Admin::start(move || Some(subject.clone()), &told).await.unwrap();
         let client = Client::new(Place::Socket(socket.clone())).with_deadline(DEADLINE);
         Self { puppet, admin, client, socket, _directory: directory }
     }

@@ -40,12 +40,7 @@ impl At {
     /// Whoever asks it.
     pub(crate) fn client(&self) -> Result<Client> {
         let (place, token) = self.place()?;
-        let client = Client::new(place);
-        match (client.place(), token) {
-            (Place::Socket(_), _) => Ok(client),
-            (Place::Tcp(_), Some(token)) => Ok(client.with_token(&token)?),
-            (Place::Tcp(_), None) => Err(Error::NoToken { place: client.place().clone() }),
-        }
+        client_of(place, token)
     }
 
     /// Where it is, and the token to show there.
@@ -70,6 +65,27 @@ impl At {
             (None, None) => Place::Socket(default_socket()),
         };
         Ok((place, token))
+    }
+}
+
+/// Whoever asks there, or where the environment says, or else at the usual place.
+#[cfg(feature = "broker")]
+pub(crate) fn client(
+    place: Option<&Place>,
+    token_file: Option<&Path>,
+    usual: fn() -> PathBuf,
+) -> Result<Client> {
+    let place = place.cloned().map_or_else(told, |place| Ok(Some(place)))?;
+    let token = token_file.map(token).transpose()?;
+    client_of(place.unwrap_or_else(|| Place::Socket(usual())), token)
+}
+
+fn client_of(place: Place, token: Option<String>) -> Result<Client> {
+    let client = Client::new(place);
+    match (client.place(), token) {
+        (Place::Socket(_), _) => Ok(client),
+        (Place::Tcp(_), Some(token)) => Ok(client.with_token(&token)?),
+        (Place::Tcp(_), None) => Err(Error::NoToken { place: client.place().clone() }),
     }
 }
 

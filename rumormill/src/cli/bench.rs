@@ -1,4 +1,7 @@
-//! `rumormill bench`: how fast a peer echoes.
+//! `rumormill bench`: how fast a peer echoes, or messages come through a topic.
+
+#[cfg(feature = "broker")]
+mod topic;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -24,10 +27,28 @@ use super::{
 A fifth of the time goes to round trips, one at a time; then batches are sent as fast as they come
 back. SIGINT ends it early and prints what was measured.
 
-Example: rumormill bench tcp://127.0.0.1:7946 --size 64KiB --seconds 2")]
+With --broker and --topic, messages go through a topic in place of an echo: one at a time for a fifth of the
+time, then as fast as the slowest subscriber takes them.
+
+Example: rumormill bench tcp://127.0.0.1:7946 --size 64KiB --seconds 2
+         rumormill bench --broker tcp://127.0.0.1:4322 --topic events --subscribers 8")]
 pub(crate) struct Args {
     /// Where a `serve` listens
-    addr: Addr,
+    #[cfg_attr(feature = "broker", arg(required_unless_present = "broker"))]
+    #[cfg_attr(not(feature = "broker"), arg(required = true))]
+    addr: Option<Addr>,
+    /// Where a broker is, to measure that
+    #[cfg(feature = "broker")]
+    #[arg(long, value_name = "ADDR", requires = "topic", conflicts_with_all = ["addr", "batch"])]
+    pub(super) broker: Option<Addr>,
+    /// With --broker: the topic, whose policy should not drop messages that wait
+    #[cfg(feature = "broker")]
+    #[arg(long, value_name = "TOPIC", requires = "broker")]
+    topic: Option<rumormill::broker::TopicName>,
+    /// With --broker: subscribers, each with a conn of its own
+    #[cfg(feature = "broker")]
+    #[arg(long, value_name = "N", requires = "broker", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    subscribers: u16,
     /// Bytes of a message, at least 8
     #[arg(short, long, default_value = "1KiB", value_parser = quantity::message_size)]
     size: usize,
@@ -45,7 +66,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
-    let (addr, timeouts) = (&args.addr, args.peer.timeouts());
+    #[cfg(feature = "broker")]
+    if let (Some(addr), Some(topic)) = (&args.broker, &args.topic) {
+        return through(&args, addr, topic).await;
+    }
+    let addr = args.addr.as_ref().expect("invariant: it is required where there is no broker");
+    let timeouts = args.peer.timeouts();
     let mut conn = args.peer.dial(addr, args.size).await?;
     let mut signals = Signals::new()?;
     let plan = Plan::new(args.size, args.batch as usize, conn.info.caps);
@@ -56,6 +82,24 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         false => output::line(report.text())?,
     }
     peer::close(conn, timeouts).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Measures a topic.
+#[cfg(feature = "broker")]
+async fn through(
+    args: &Args,
+    addr: &Addr,
+    topic: &rumormill::broker::TopicName,
+) -> Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    let (subscribers, size, seconds) = (args.subscribers.into(), args.size, args.seconds);
+    let course = topic::Course { addr, topic, subscribers, size, seconds };
+    let found = course.run(&args.peer, &mut signals).await?;
+    match args.json {
+        true => output::line(found.value())?,
+        false => output::line(found.text())?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 

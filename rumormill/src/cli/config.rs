@@ -1,12 +1,13 @@
-//! `rumormill config`: what a node would be told, before it is.
+//! `rumormill config`: what a node or a broker would be told, before it is.
 
-use std::{env, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, env, path::PathBuf, process::ExitCode};
 
 use clap::{Subcommand, ValueEnum};
 use rumormill::{
     Registry,
     config::{self, Change, Difference, Loaded, Origin, Setting, Sources, Value as Shown},
     identity::SecretKey,
+    transport::Options,
 };
 use serde_json::{Value, json};
 
@@ -37,7 +38,7 @@ enum Command {
 struct Check {
     #[command(flatten)]
     given: Given,
-    /// Tell what a node that runs with this file would take over, and what needs a restart; exit with 1
+    /// Tell what a node or broker that runs with this file would take over, and what needs a restart; exit with 1
     /// if anything does
     #[arg(long, value_name = "OLD")]
     against: Option<PathBuf>,
@@ -60,6 +61,10 @@ struct Begin {
     /// The name of the cluster [default: one that nobody has]
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
+    /// Write that of a broker, in place of a node's
+    #[cfg(feature = "broker")]
+    #[arg(long, conflicts_with_all = ["preset", "cluster"])]
+    broker: bool,
 }
 
 /// Where a configuration comes from.
@@ -74,6 +79,10 @@ struct Given {
     /// Override a key of the file and the environment
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// It is a broker's [default: if the file has [server], [performance], or topics and nothing of a node]
+    #[cfg(feature = "broker")]
+    #[arg(long)]
+    broker: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -97,16 +106,79 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
 }
 
 impl Given {
-    fn sources(self) -> Sources {
+    fn sources(self) -> (Sources, Kind) {
         let named = || env::var_os("RUMORMILL_CONFIG").filter(|name| !name.is_empty());
         let file = self.file.or(self.config).or_else(|| named().map(PathBuf::from));
-        Sources::of_process(file, self.set)
+        let sources = Sources::of_process(file, self.set);
+        #[cfg(feature = "broker")]
+        if self.broker || sources.is_of_broker() {
+            return (sources, Kind::Broker);
+        }
+        (sources, Kind::Node)
+    }
+}
+
+/// What a configuration is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    #[cfg(feature = "broker")]
+    Broker,
+    Node,
+}
+
+/// A configuration of either kind.
+enum Either {
+    #[cfg(feature = "broker")]
+    Broker(Box<config::broker::Loaded>),
+    Node(Box<Loaded>),
+}
+
+impl Either {
+    fn load(
+        sources: &Sources,
+        kind: Kind,
+        registry: &Registry,
+    ) -> std::result::Result<Self, config::Error> {
+        match kind {
+            #[cfg(feature = "broker")]
+            Kind::Broker => sources.load_broker(registry).map(|loaded| Self::Broker(loaded.into())),
+            Kind::Node => sources.load(registry).map(|loaded| Self::Node(loaded.into())),
+        }
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        match self {
+            #[cfg(feature = "broker")]
+            Self::Broker(loaded) => loaded.settings(),
+            Self::Node(loaded) => loaded.settings(),
+        }
+    }
+
+    fn transports(&self) -> &BTreeMap<Box<str>, Options> {
+        match self {
+            #[cfg(feature = "broker")]
+            Self::Broker(loaded) => &loaded.config.transports,
+            Self::Node(loaded) => &loaded.config.transports,
+        }
+    }
+
+    /// What is different in `new`, which was loaded as the same kind.
+    fn change_to(&self, new: &Self) -> Change {
+        match (self, new) {
+            (Self::Node(old), Self::Node(new)) => Change::between(&old.config, &new.config),
+            #[cfg(feature = "broker")]
+            (Self::Broker(old), Self::Broker(new)) => {
+                Change::between_brokers(&old.config, &new.config)
+            }
+            #[cfg(feature = "broker")]
+            _ => Change::default(),
+        }
     }
 }
 
 fn check(args: Check) -> Result<ExitCode> {
-    let (registry, sources) = (rumormill::registry()?, args.given.sources());
-    let new = match sources.load(&registry) {
+    let (registry, (sources, kind)) = (rumormill::registry()?, args.given.sources());
+    let new = match Either::load(&sources, kind, &registry) {
         Ok(loaded) => loaded,
         Err(error) => return Ok(report(&error, &sources)),
     };
@@ -115,8 +187,8 @@ fn check(args: Check) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     let sources = Sources { file: Some(old), ..sources };
-    match sources.load(&registry) {
-        Ok(old) => compare(&Change::between(&old.config, &new.config)),
+    match Either::load(&sources, kind, &registry) {
+        Ok(old) => compare(&old.change_to(&new)),
         Err(error) => Ok(report(&error, &sources)),
     }
 }
@@ -145,8 +217,8 @@ fn compare(change: &Change) -> Result<ExitCode> {
 }
 
 fn print(args: Print) -> Result<ExitCode> {
-    let (registry, sources) = (rumormill::registry()?, args.given.sources());
-    let loaded = match sources.load(&registry) {
+    let (registry, (sources, kind)) = (rumormill::registry()?, args.given.sources());
+    let loaded = match Either::load(&sources, kind, &registry) {
         Ok(loaded) => loaded,
         Err(error) => return Ok(report(&error, &sources)),
     };
@@ -154,19 +226,37 @@ fn print(args: Print) -> Result<ExitCode> {
     match args.json {
         true => output::line(settings.iter().map(as_value).collect::<Value>())?,
         false => {
-            for Setting { key, value, origin } in settings {
+            // Tables of topics come last, as TOML wants it.
+            let (of_topics, others): (Vec<_>, Vec<_>) =
+                settings.into_iter().partition(|setting| setting.key.starts_with("topics["));
+            for Setting { key, value, origin } in others {
                 output::line(format_args!("{key} = {value}  # {origin}"))?;
             }
             unset_options(&registry, &loaded)?;
+            print_topics(&of_topics)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// A table for each topic.
+fn print_topics(settings: &[Setting]) -> Result<()> {
+    let mut last = "";
+    for Setting { key, value, origin } in settings {
+        let Some((topic, name)) = key.split_once("].") else { continue };
+        if topic != last {
+            output::line("[[topics]]")?;
+            last = topic;
+        }
+        output::line(format_args!("{name} = {value}  # {origin}"))?;
+    }
+    Ok(())
+}
+
 /// Options of transports that nobody set: comments, since their defaults are the transports' own.
-fn unset_options(registry: &Registry, loaded: &Loaded) -> Result<()> {
+fn unset_options(registry: &Registry, loaded: &Either) -> Result<()> {
     for factory in registry.factories() {
-        let set = loaded.config.transports.get(factory.scheme);
+        let set = loaded.transports().get(factory.scheme);
         for option in factory.options {
             if set.is_none_or(|set| set.get(option.name).is_none()) {
                 let (scheme, name) = (factory.scheme, option.name);
@@ -178,6 +268,11 @@ fn unset_options(registry: &Registry, loaded: &Loaded) -> Result<()> {
 }
 
 fn begin(args: Begin) -> Result<ExitCode> {
+    #[cfg(feature = "broker")]
+    if args.broker {
+        output::line(config::broker::sample().trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     // The end of a fresh node's id: nobody else will come upon it.
     let fresh = || SecretKey::generate().node().to_string().split_off(51);
     let cluster = args.cluster.unwrap_or_else(|| format!("cluster-{}", fresh()));

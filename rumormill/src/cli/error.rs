@@ -26,6 +26,10 @@ pub(crate) enum Error {
     #[cfg(feature = "admin")]
     #[error("RUMORMILL_ADMIN is of no use")]
     AdminPlace(#[from] rumormill::admin::PlaceError),
+    /// The broker could not start, or did not end as it should.
+    #[cfg(all(feature = "broker", feature = "node"))]
+    #[error(transparent)]
+    Broker(#[from] super::broker::Error),
     /// What an open conn reported.
     #[error(transparent)]
     Contract(#[from] api::Error),
@@ -50,7 +54,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Identity(#[from] rumormill::identity::Error),
     /// Standard input cannot be read.
-    #[cfg(feature = "admin")]
+    #[cfg(any(feature = "admin", feature = "broker"))]
     #[error("reading standard input failed")]
     Input { source: io::Error },
     /// A signal came too early.
@@ -64,6 +68,10 @@ pub(crate) enum Error {
     #[cfg(feature = "node")]
     #[error(transparent)]
     Node(#[from] super::node::Error),
+    /// No broker, where one is asked.
+    #[cfg(all(feature = "admin", feature = "broker"))]
+    #[error("no broker answers at {place}; is `rumormill broker` running there?")]
+    NoBroker { place: rumormill::admin::Place, source: io::Error },
     /// A node, and no cluster in which it could be known.
     #[error(
         "{place} is a node of a cluster; say of which by --cluster NAME, or leave the node out"
@@ -80,6 +88,12 @@ pub(crate) enum Error {
     #[cfg(feature = "admin")]
     #[error("{place} needs a token; name its file by --token")]
     NoToken { place: rumormill::admin::Place },
+    /// Messages that do not come through a topic.
+    #[cfg(feature = "broker")]
+    #[error(
+        "nothing came through '{topic}' for {after:?}; may this side publish and subscribe there?"
+    )]
+    NothingArrives { topic: rumormill::broker::TopicName, after: std::time::Duration },
     /// Authorities that nothing would be checked against.
     #[cfg(feature = "identity")]
     #[error(
@@ -94,6 +108,18 @@ pub(crate) enum Error {
     #[cfg(feature = "identity")]
     #[error("{files} {problem}")]
     Pki { files: String, problem: Box<str> },
+    /// A message that was not taken.
+    #[cfg(feature = "broker")]
+    #[error("the message was not published")]
+    Publish(#[from] rumormill::broker::PublishError),
+    /// A file of a message that cannot be read.
+    #[cfg(feature = "broker")]
+    #[error("reading {} failed", .path.display())]
+    Read { path: std::path::PathBuf, source: io::Error },
+    /// A broker that cannot be reached.
+    #[cfg(feature = "broker")]
+    #[error(transparent)]
+    Reach(#[from] rumormill::broker::ConnectError),
     /// What the registry or a transport reported before anything was open.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -112,6 +138,10 @@ pub(crate) enum Error {
     #[cfg(feature = "node")]
     #[error(transparent)]
     Ticket(#[from] super::ticket::Error),
+    /// A topic that cannot be subscribed to.
+    #[cfg(feature = "broker")]
+    #[error("cannot subscribe to {topic}")]
+    Subscribe { topic: rumormill::broker::TopicName, source: rumormill::broker::SubscribeError },
     /// The system gave no threads, timers or signals.
     #[error("the program cannot start")]
     Start { source: io::Error },
@@ -151,10 +181,20 @@ impl Error {
             | Self::AdminPlace(_)
             | Self::LongInput { .. }
             | Self::NoToken { .. } => true,
+            #[cfg(all(feature = "admin", feature = "broker"))]
+            Self::NoBroker { .. } => false,
             #[cfg(feature = "admin")]
-            Self::Cut { .. } | Self::File { .. } | Self::Input { .. } => false,
+            Self::Cut { .. } | Self::File { .. } => false,
+            #[cfg(any(feature = "admin", feature = "broker"))]
+            Self::Input { .. } => false,
             Self::Contract(error) => is_of_address(error),
             Self::Registry(error) => is_of_name(error),
+            #[cfg(feature = "broker")]
+            Self::NothingArrives { .. } => false,
+            #[cfg(feature = "broker")]
+            Self::Publish(_) | Self::Read { .. } | Self::Reach(_) | Self::Subscribe { .. } => false,
+            #[cfg(all(feature = "broker", feature = "node"))]
+            Self::Broker(error) => error.is_usage() || error.of_registry().is_some_and(is_of_name),
             #[cfg(feature = "node")]
             Self::Node(error) => error.of_registry().is_some_and(is_of_name),
             #[cfg(feature = "node")]

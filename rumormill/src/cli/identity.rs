@@ -67,6 +67,12 @@ impl Identity {
         Ok((rumormill::registry()?.with_credentials(credentials.into()), key))
     }
 
+    /// The key of this node, if one was named: what is proven above the transport.
+    #[cfg(feature = "broker")]
+    pub(crate) fn named_key(&self) -> Result<Option<SecretKey>> {
+        Ok(self.identity.as_deref().map(SecretKey::load).transpose()?)
+    }
+
     fn files(&self) -> Option<PkiFiles> {
         let (ca, cert, key) = (self.ca.clone()?, self.cert.clone()?, self.key.clone()?);
         Some(PkiFiles { ca, cert, key })

@@ -1,19 +1,19 @@
 //! `rumormill node`: a member of a cluster, until it is told to leave.
 
 mod error;
-mod flags;
-mod settings;
+pub(super) mod flags;
+pub(super) mod settings;
 
-mod life;
+pub(super) mod life;
 
-mod hooks;
+pub(super) mod hooks;
 #[cfg(feature = "admin")]
 mod inherited;
 mod journal;
-mod manager;
+pub(super) mod manager;
 mod reading;
 mod told;
-mod watch;
+pub(super) mod watch;
 
 use std::{collections::BTreeSet, process::ExitCode};
 
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: Args, log: Option<LevelFilter>) -> Result<ExitCode
     // First, so that a signal finds them as soon as anybody knows of the node.
     let (mut signals, hangups) = (Signals::new()?, Hangups::new()?);
     let form = if args.json { Form::Json } else { Form::Text };
-    let mut settings = Settings::new(args.sources(log));
+    let mut settings = Settings::<Loaded>::new(args.sources(log));
     let loaded = tokio::select! {
         biased;
         () = signals.next() => return Ok(ExitCode::SUCCESS),
@@ -44,7 +44,7 @@ pub(crate) async fn run(args: Args, log: Option<LevelFilter>) -> Result<ExitCode
         Ok(loaded) => loaded,
         Err(error) => return Ok(settings.refuse(&error)),
     };
-    settings::apply(&loaded.config);
+    settings::apply(&loaded.config.log);
     let loaded = settings.take_default_socket(loaded);
     let watch = Watch::of(settings.traces(settings.files(&loaded.config)).await?);
     let started = tokio::select! {

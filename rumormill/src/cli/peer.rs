@@ -54,6 +54,27 @@ impl Peer {
         Ok(conn)
     }
 
+    /// A client of the broker there, for messages of so many bytes.
+    #[cfg(feature = "broker")]
+    pub(crate) async fn broker(
+        &self,
+        addr: &Addr,
+        size: usize,
+    ) -> Result<rumormill::broker::Client> {
+        use rumormill::broker::{Client, ClientConfig};
+
+        let registry = self.identity.registry(std::slice::from_ref(addr), Tell::New)?;
+        let default = ClientConfig::default();
+        let config = ClientConfig {
+            key: self.identity.named_key()?,
+            expect: self.target(addr).expect,
+            timeouts: self.timeouts(),
+            max_message: size.max(default.max_message),
+            ..default
+        };
+        Ok(Client::connect(registry.into(), [addr.clone()], config).await?)
+    }
+
     fn target(&self, addr: &Addr) -> Target {
         let expect = match (self.expect, &self.expect_name) {
             (Some(node), _) => Expect::Node(node),

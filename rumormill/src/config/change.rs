@@ -1,11 +1,15 @@
 //! What a changed configuration means to a node that runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rumormill_transport_api::Options;
 
 use super::{
     Config,
     draft::Draft,
     key::{self, Reload},
+    kind::Kind,
+    topic,
     value::Value,
 };
 
@@ -43,21 +47,29 @@ pub struct NeedsRestart {
 impl Change {
     /// What is different in `new`.
     pub fn between(old: &Config, new: &Config) -> Self {
-        let (mut before, mut after) = (Draft::of(old.clone()), Draft::of(new.clone()));
+        Self::of(Draft::of(old.clone()), Draft::of(new.clone()))
+    }
+
+    pub(super) fn of<K: Kind>(mut old: K, mut new: K) -> Self {
         let mut change = Self::default();
         for key in key::all() {
-            let (from, to) = (key.slot.show(&mut before), key.slot.show(&mut after));
-            if from == to {
-                continue;
-            }
-            let difference = Difference { key: key.path.into(), from, to };
-            match key.reload {
-                Reload::Live => change.live.push(difference),
-                Reload::Restart => change.restart.push(difference),
+            let (from, to) = (key.slot.show(&mut old), key.slot.show(&mut new));
+            if from != to {
+                change.add(key.reload, Difference { key: key.path.into(), from, to });
             }
         }
-        change.restart.extend(of_transports(old, new));
+        for (reload, difference) in topic::differences(old.topics(), new.topics()) {
+            change.add(reload, difference);
+        }
+        change.restart.extend(of_transports(old.transports(), new.transports()));
         change
+    }
+
+    fn add(&mut self, reload: Reload, difference: Difference) {
+        match reload {
+            Reload::Live => self.live.push(difference),
+            Reload::Restart => self.restart.push(difference),
+        }
     }
 
     /// Whether nothing is different.
@@ -79,12 +91,14 @@ impl Change {
     }
 }
 
+type Transports = BTreeMap<Box<str>, Options>;
+
 /// Transports are built once.
-fn of_transports(old: &Config, new: &Config) -> Vec<Difference> {
-    let value = |config: &Config, scheme: &str, name: &str| {
-        config.transports.get(scheme).and_then(|options| options.get(name)).map(Value::text)
+fn of_transports(old: &Transports, new: &Transports) -> Vec<Difference> {
+    let value = |transports: &Transports, scheme: &str, name: &str| {
+        transports.get(scheme).and_then(|options| options.get(name)).map(Value::text)
     };
-    let all = [old, new].into_iter().flat_map(|config| &config.transports);
+    let all = [old, new].into_iter().flatten();
     let names =
         all.flat_map(|(scheme, options)| options.iter().map(move |(name, _)| (scheme, name)));
     let names: BTreeSet<_> = names.collect();

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod admission;
+mod listening;
 mod transports;
 
 use std::{cell::OnceCell, collections::BTreeSet, sync::Arc};
@@ -10,13 +11,13 @@ use rumormill_registry::Registry;
 use rumormill_transport_api::{Credentials, excerpt};
 
 use super::{
-    draft::Draft, findings::Findings, key, place::Place, problem::Fault, sources::Places,
-    value::Value,
+    Admin, draft::Draft, findings::Findings, kind::Kind, place::Place, problem::Fault,
+    sources::Places, spot::Spot, value::Value,
 };
 
 /// A draft under examination.
-pub(super) struct Checks<'a> {
-    pub(super) draft: Draft,
+pub(super) struct Checks<'a, K> {
+    pub(super) draft: K,
     pub(super) places: Places,
     pub(super) broken: BTreeSet<String>,
     pub(super) findings: Findings,
@@ -25,15 +26,38 @@ pub(super) struct Checks<'a> {
     pub(super) anybody: OnceCell<Arc<Credentials>>,
 }
 
-impl Checks<'_> {
+impl Checks<'_, Draft> {
     pub(super) fn run(&mut self) {
         self.check_cluster();
         self.check_admission();
         self.check_gossip();
         self.check_endpoint();
-        self.check_admin();
+        self.check_admin(&self.draft.admin.clone());
         self.check_addresses();
         self.check_transports();
+        self.check_topics();
+        #[cfg(feature = "broker")]
+        self.check_hosted();
+    }
+
+    /// The broker that the node hosts, if it does.
+    #[cfg(feature = "broker")]
+    fn check_hosted(&mut self) {
+        let addrs = self.draft.config.broker.listen.clone();
+        self.check_carriers("broker.listen", &addrs);
+        self.check_doubles("broker.listen", &addrs);
+        self.check_streams("broker.listen", &addrs);
+        self.check_largest("broker.publish_window", self.draft.window);
+        let memory = self.draft.config.broker.config.limits.memory;
+        self.check_largest("broker.memory", Some(memory));
+        if !addrs.is_empty() && self.draft.topics.is_empty() && !self.broken.contains("topics") {
+            let problem = "but there are no topics; add tables [[topics]]";
+            self.against("broker.listen", problem);
+        } else if addrs.is_empty() && !self.draft.topics.is_empty() {
+            let place = self.place_of("topics[0]");
+            let fault = Fault::Missing { remedy: "say where the broker of these topics listens" };
+            self.findings.push(&place, "broker.listen", None, fault);
+        }
     }
 
     fn check_cluster(&mut self) {
@@ -77,9 +101,10 @@ impl Checks<'_> {
             }
         }
     }
+}
 
-    fn check_admin(&mut self) {
-        let admin = &self.draft.admin;
+impl<K: Kind> Checks<'_, K> {
+    pub(super) fn check_admin(&mut self, admin: &Admin) {
         let path = admin.socket.as_ref().map(|path| path.as_os_str().len());
         match (admin.tcp.is_some(), admin.token.is_some()) {
             (true, false) => {
@@ -98,12 +123,12 @@ impl Checks<'_> {
         }
     }
 
-    fn missing(&mut self, key: &'static str, remedy: &'static str) {
+    pub(super) fn missing(&mut self, key: &'static str, remedy: &'static str) {
         self.findings.push(&Place::nowhere(), key, None, Fault::Missing { remedy });
     }
 
     /// Two settings that cannot both hold: told where the later of them was set.
-    fn clash(&mut self, key: &'static str, other: &'static str, remedy: &str) {
+    pub(super) fn clash(&mut self, key: &'static str, other: &'static str, remedy: &str) {
         let is_set = |key: &str| self.places.contains_key(key);
         // Which default holds beside it, nobody knows.
         if self.broken.contains("node.preset") && !(is_set(key) && is_set(other)) {
@@ -115,17 +140,21 @@ impl Checks<'_> {
     }
 
     /// Two keys, that first which was set later.
-    fn by_order(&self, key: &'static str, other: &'static str) -> (&'static str, &'static str) {
+    pub(super) fn by_order(
+        &self,
+        key: &'static str,
+        other: &'static str,
+    ) -> (&'static str, &'static str) {
         let order = |key: &str| self.places.get(key).map(|placed| placed.place.order);
         if order(key) < order(other) { (other, key) } else { (key, other) }
     }
 
-    fn against(&mut self, key: &'static str, problem: &str) {
+    pub(super) fn against(&mut self, key: &'static str, problem: &str) {
         self.against_beside(key, key, problem);
     }
 
     /// A setting that cannot hold beside another one, of whose values none was refused.
-    fn against_beside(&mut self, key: &'static str, other: &'static str, problem: &str) {
+    pub(super) fn against_beside(&mut self, key: &'static str, other: &'static str, problem: &str) {
         if self.broken.contains(key) || self.broken.contains(other) {
             return;
         }
@@ -135,8 +164,8 @@ impl Checks<'_> {
         self.findings.push(&place, key, value, fault);
     }
 
-    fn shown(&mut self, key: &str) -> Option<Box<str>> {
-        let value = key::find(key)?.slot.show(&mut self.draft)?;
+    pub(super) fn shown(&mut self, key: &str) -> Option<Box<str>> {
+        let value = Spot::find(key)?.show(&mut self.draft)?;
         Some(match value {
             Value::List(values) if values.is_empty() => "an empty list".into(),
             Value::List(_) => "a list".into(),

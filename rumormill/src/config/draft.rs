@@ -1,20 +1,27 @@
 //! A configuration while it is put together.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ops::{Deref, DerefMut},
     path::PathBuf,
 };
 
-use rumormill_transport_api::NodeId;
+use rumormill_transport_api::{NodeId, Options};
 
-use super::{Admission, Config, Preset};
+#[cfg(feature = "broker")]
+use super::Broker;
+use super::{Admission, Config, Preset, key::Key, kind::Kind, table, topic};
 
 /// A configuration in which admission is not settled yet: several keys set parts of it.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) config: Config,
     pub(super) admission: Parts,
+    /// Those of the broker that the node hosts.
+    pub(super) topics: Vec<topic::Draft>,
+    /// What one conn to it may publish ahead, if somebody has said how much.
+    #[cfg(feature = "broker")]
+    pub(super) window: Option<usize>,
 }
 
 /// What was said of admission, all of it or too much.
@@ -34,7 +41,13 @@ impl Draft {
     /// The defaults of a preset; cluster and admission are missing.
     pub(super) fn new(preset: Preset) -> Self {
         let config = Config::preset("", Admission::Open, preset);
-        Self { config, admission: Parts::default() }
+        Self {
+            config,
+            admission: Parts::default(),
+            topics: Vec::new(),
+            #[cfg(feature = "broker")]
+            window: None,
+        }
     }
 
     pub(super) fn of(config: Config) -> Self {
@@ -46,7 +59,16 @@ impl Draft {
                 Parts { issuers: Some(issuers), revocations, ..Parts::default() }
             }
         };
-        Self { config, admission }
+        Self {
+            admission,
+            #[cfg(feature = "broker")]
+            topics: topic::drafts(&config.broker.config.topics),
+            #[cfg(not(feature = "broker"))]
+            topics: Vec::new(),
+            #[cfg(feature = "broker")]
+            window: topic::window_of(&config.broker.config),
+            config,
+        }
     }
 
     /// The configuration, once its checks have found nothing.
@@ -59,7 +81,27 @@ impl Draft {
             }
             (None, None) => Admission::Open,
         };
-        Config { admission, ..self.config }
+        Config {
+            admission,
+            #[cfg(feature = "broker")]
+            broker: Broker {
+                config: topic::config(self.config.broker.config, self.topics, self.window),
+                ..self.config.broker
+            },
+            ..self.config
+        }
+    }
+}
+
+impl Kind for Draft {
+    const SECTIONS: &'static [&'static [Key<Self>]] = table::SECTIONS;
+
+    fn transports(&mut self) -> &mut BTreeMap<Box<str>, Options> {
+        &mut self.config.transports
+    }
+
+    fn topics(&mut self) -> &mut Vec<topic::Draft> {
+        &mut self.topics
     }
 }
 

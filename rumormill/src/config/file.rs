@@ -15,10 +15,12 @@ use toml::{
 use super::{
     findings::Findings,
     key,
+    kind::Kind,
     layer::Entry,
     place::{Layer, Origin, Place},
     problem::Fault,
     quantity::size_text,
+    topic,
     written::{Form, Written},
 };
 
@@ -65,7 +67,7 @@ impl File {
     }
 
     /// What it says, in its order; `None` if it is no TOML, which is then found.
-    pub(super) fn entries(&self, findings: &mut Findings) -> Option<Vec<Entry>> {
+    pub(super) fn entries<K: Kind>(&self, findings: &mut Findings) -> Option<Vec<Entry>> {
         let (table, errors) = DeTable::parse_recoverable(&self.text);
         let (doubles, others): (Vec<_>, Vec<_>) =
             errors.iter().partition(|error| error.message() == "duplicate key");
@@ -88,31 +90,61 @@ impl File {
             return None;
         }
         let mut entries = Vec::new();
-        self.gather("", table.get_ref(), &mut entries);
+        self.gather::<K>("", table.get_ref(), &mut entries);
         entries.sort_by_key(|entry| entry.place.order);
         Some(entries)
     }
 
+    /// What stands in it before all dots: sections, and keys without one. None, if it is no TOML.
+    #[cfg(feature = "broker")]
+    pub(super) fn names(&self) -> Vec<String> {
+        let (table, _) = DeTable::parse_recoverable(&self.text);
+        table.get_ref().keys().map(|name| name.get_ref().to_string()).collect()
+    }
+
     /// The section that this place of the text is in; empty if it is in a headline itself.
-    fn section_at(&self, at: usize) -> &str {
+    fn section_at(&self, at: usize) -> String {
         let before = self.text.get(..at).unwrap_or_default();
-        match before.rsplit('\n').next() {
-            Some(line) if line.contains('[') => "",
-            _ => before.lines().rev().find_map(headline).unwrap_or_default(),
+        if before.rsplit('\n').next().is_some_and(|line| line.contains('[')) {
+            return String::new();
+        }
+        match before.lines().rev().find_map(headline) {
+            Some(Headline::Item(list)) => {
+                let same = |line: &&str| headline(line) == Some(Headline::Item(list));
+                format!("{list}[{}]", before.lines().filter(same).count() - 1)
+            }
+            Some(Headline::Section(name)) => name.into(),
+            None => String::new(),
         }
     }
 
-    fn gather(&self, above: &str, table: &DeTable<'_>, into: &mut Vec<Entry>) {
+    fn gather<K: Kind>(&self, above: &str, table: &DeTable<'_>, into: &mut Vec<Entry>) {
         for (name, value) in table {
             let path = join(above, name.get_ref());
-            let below = match value.get_ref() {
-                DeValue::Table(below) if key::is_section(&path) => Some(below),
-                _ => None,
-            };
-            match below {
-                Some(below) => self.gather(&path, below, into),
-                None => into.push(self.entry(path, name.span().start, value)),
+            match value.get_ref() {
+                DeValue::Table(below) if key::is_section::<K>(&path) => {
+                    self.gather::<K>(&path, below, into);
+                }
+                DeValue::Array(items) if topic::is_list(&path) && are_tables(items) => {
+                    for (at, item) in items.iter().enumerate() {
+                        self.gather_item::<K>(format!("{path}[{at}]"), item, into);
+                    }
+                }
+                _ => into.push(self.entry(path, name.span().start, value)),
             }
+        }
+    }
+
+    /// A table of a list: the item itself, and what is in it.
+    fn gather_item<K: Kind>(
+        &self,
+        path: String,
+        item: &Spanned<DeValue<'_>>,
+        into: &mut Vec<Entry>,
+    ) {
+        into.push(self.entry(path.clone(), item.span().start, item));
+        if let DeValue::Table(below) = item.get_ref() {
+            self.gather::<K>(&path, below, into);
         }
     }
 
@@ -159,11 +191,26 @@ pub(super) fn bytes(path: &Path, most: usize) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The section that begins with this line.
-fn headline(line: &str) -> Option<&str> {
+fn are_tables(items: &[Spanned<DeValue<'_>>]) -> bool {
+    items.iter().all(|item| item.get_ref().is_table())
+}
+
+/// What begins with a line.
+#[derive(Debug, PartialEq, Eq)]
+enum Headline<'a> {
+    /// One more table of a list.
+    Item(&'a str),
+    Section(&'a str),
+}
+
+fn headline(line: &str) -> Option<Headline<'_>> {
     let name = line.trim().strip_prefix('[')?.strip_suffix(']')?;
-    let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-    is_name.then_some(name)
+    let list = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    match list {
+        Some(list) => is_name(list).then_some(Headline::Item(list)),
+        None => is_name(name).then_some(Headline::Section(name)),
+    }
 }
 
 /// The path of a key; a part that could be taken for several is quoted, and so is none of ours.

@@ -60,29 +60,29 @@ impl Files {
         broken: &BTreeSet<String>,
         findings: &mut Findings,
     ) -> Self {
-        let mut reading = Reading { config, places, broken, findings };
+        let mut reading = Reading { places, broken, findings };
         let key = reading.file("node.identity", config.node.identity.as_deref(), key);
         let key_or_fresh = key.clone().unwrap_or_else(SecretKey::generate);
-        let admission = reading.admission();
+        let admission = reading.admission(config);
         let ticket = reading.file("node.ticket", config.node.ticket.as_deref(), ticket);
         if let (Some(path), Some(ticket), Some(key)) = (&config.node.ticket, &ticket, &key) {
-            reading.check_ticket(path, ticket, key, &admission);
+            reading.check_ticket(path, ticket, key, &admission, &config.node.cluster);
         }
         let token = reading.file("admin.token", config.admin.token.as_deref(), token);
         Self { key: key_or_fresh, ticket: ticket.unwrap_or_default(), admission, token }
     }
 }
 
-struct Reading<'a> {
-    config: &'a Config,
-    places: &'a Places,
-    broken: &'a BTreeSet<String>,
-    findings: &'a mut Findings,
+/// Reads files that a configuration names, and finds what is wrong with them.
+pub(super) struct Reading<'a> {
+    pub(super) places: &'a Places,
+    pub(super) broken: &'a BTreeSet<String>,
+    pub(super) findings: &'a mut Findings,
 }
 
 impl Reading<'_> {
     /// What `read` makes of a file that was named.
-    fn file<T>(
+    pub(super) fn file<T>(
         &mut self,
         key: &str,
         path: Option<&Path>,
@@ -93,23 +93,23 @@ impl Reading<'_> {
         read(path).map_err(|problem| self.push(&place, key, path, problem)).ok()
     }
 
-    fn admission(&mut self) -> endpoint::Admission {
-        match &self.config.admission {
+    fn admission(&mut self, config: &Config) -> endpoint::Admission {
+        match &config.admission {
             Admission::Open => endpoint::Admission::Open,
             Admission::Nodes(nodes) => endpoint::Admission::Nodes(Arc::new(nodes.clone())),
             Admission::Tickets { issuers, revocations } => {
                 let issuers = issuers.iter().filter_map(|issuer| PublicKey::of(*issuer));
                 let mut tickets = Tickets::by(issuers);
                 for (at, path) in revocations.iter().enumerate() {
-                    self.revoke(at, path, &mut tickets);
+                    self.revoke(at, path, &mut tickets, &config.node.cluster);
                 }
                 endpoint::Admission::Tickets(Arc::new(tickets))
             }
         }
     }
 
-    fn revoke(&mut self, at: usize, path: &Path, tickets: &mut Tickets) {
-        let cluster = Cluster::named(&self.config.node.cluster);
+    fn revoke(&mut self, at: usize, path: &Path, tickets: &mut Tickets, cluster: &str) {
+        let cluster = Cluster::named(cluster);
         let signed = bytes(path, LONGEST_LIST);
         let revoked = signed.and_then(|signed| match tickets.revoke(&cluster, &signed) {
             Ok(_) => Ok(()),
@@ -131,8 +131,9 @@ impl Reading<'_> {
         ticket: &Bytes,
         key: &SecretKey,
         admission: &endpoint::Admission,
+        cluster: &str,
     ) {
-        let cluster = Cluster::named(&self.config.node.cluster);
+        let cluster = Cluster::named(cluster);
         let now = SystemClock.nanos() / 1_000_000_000;
         let judged = match admission {
             endpoint::Admission::Tickets(_) => admission.admit(&cluster, key.node(), ticket, now),
@@ -159,7 +160,7 @@ impl Reading<'_> {
     }
 }
 
-fn key(path: &Path) -> Result<SecretKey, String> {
+pub(super) fn key(path: &Path) -> Result<SecretKey, String> {
     SecretKey::load(path).map_err(|error| with_causes(&error))
 }
 
@@ -170,7 +171,7 @@ fn ticket(path: &Path) -> Result<Bytes, String> {
     }
 }
 
-fn token(path: &Path) -> Result<Token, String> {
+pub(super) fn token(path: &Path) -> Result<Token, String> {
     let bytes = bytes(path, LONGEST_TOKEN + 2)?;
     let text = String::from_utf8(bytes).unwrap_or_default();
     let text = text.trim_end_matches(['\r', '\n']);

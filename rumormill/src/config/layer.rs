@@ -9,6 +9,7 @@ use super::{
     key,
     place::{Layer, Origin, Place},
     problem::Fault,
+    topic,
     written::Written,
 };
 
@@ -62,10 +63,10 @@ pub(super) fn flags(flags: &[String], findings: &mut Findings) -> Vec<Entry> {
             findings.push(&place, excerpt(flag), None, no_value());
             continue;
         };
-        let path = path.trim();
+        let path = topic::canonical(path.trim().into());
         match entries.iter().any(|entry| entry.path == path) {
-            true => findings.push(&place, excerpt(path), None, Fault::Duplicate),
-            false => entries.push(Entry::plain(path.into(), place, text)),
+            true => findings.push(&place, excerpt(&path), None, Fault::Duplicate),
+            false => entries.push(Entry::plain(path, place, text)),
         }
     }
     entries
@@ -73,7 +74,8 @@ pub(super) fn flags(flags: &[String], findings: &mut Findings) -> Vec<Entry> {
 
 /// The key that a variable is for.
 fn path(name: &str) -> String {
-    name.strip_prefix(PREFIX).unwrap_or_default().to_ascii_lowercase().replace("__", ".")
+    let path = name.strip_prefix(PREFIX).unwrap_or_default().to_ascii_lowercase();
+    topic::canonical(path.replace("__", "."))
 }
 
 fn not_text() -> Fault {

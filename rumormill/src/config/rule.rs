@@ -1,17 +1,24 @@
 //! What a key takes: how it is read, refused and shown.
 
+#[cfg(feature = "broker")]
+mod any_case;
+#[cfg(feature = "broker")]
+mod millis;
 mod number;
 mod text;
 
 use std::collections::BTreeSet;
 
 use super::{
-    draft::Draft,
     problem::Fault,
     value::Value,
     written::{Form, Written},
 };
 
+#[cfg(feature = "broker")]
+pub(super) use any_case::AnyCase;
+#[cfg(feature = "broker")]
+pub(super) use millis::Millis;
 pub(super) use number::{Factor, Size, Span, Whole};
 pub(super) use text::{
     Letters, Parsed, Text, Word, address, directory, file, network, node, scheme, socket,
@@ -38,25 +45,25 @@ pub(super) struct Wrong {
 }
 
 /// A rule, and the field that it is for.
-pub(super) struct Field<R: Rule> {
+pub(super) struct Field<R: Rule, K> {
     pub(super) rule: R,
-    pub(super) of: fn(&mut Draft) -> &mut R::Value,
+    pub(super) of: fn(&mut K) -> &mut R::Value,
 }
 
-/// A [`Field`] of any type.
-pub(super) trait Slot: Sync {
+/// A [`Field`] of any type, in a `K`.
+pub(super) trait Slot<K>: Sync {
     fn takes(&self) -> String;
     /// What is wrong with the value; nothing, if all of it was taken.
-    fn read(&self, from: &Written, into: &mut Draft) -> Vec<Wrong>;
-    fn show(&self, draft: &mut Draft) -> Option<Value>;
+    fn read(&self, from: &Written, into: &mut K) -> Vec<Wrong>;
+    fn show(&self, draft: &mut K) -> Option<Value>;
 }
 
-impl<R: Rule> Slot for Field<R> {
+impl<R: Rule, K> Slot<K> for Field<R, K> {
     fn takes(&self) -> String {
         self.rule.takes()
     }
 
-    fn read(&self, from: &Written, into: &mut Draft) -> Vec<Wrong> {
+    fn read(&self, from: &Written, into: &mut K) -> Vec<Wrong> {
         let mut wrong = Vec::new();
         if let Some(value) = self.rule.read(from, &mut wrong) {
             *(self.of)(into) = value;
@@ -64,7 +71,7 @@ impl<R: Rule> Slot for Field<R> {
         wrong
     }
 
-    fn show(&self, draft: &mut Draft) -> Option<Value> {
+    fn show(&self, draft: &mut K) -> Option<Value> {
         self.rule.show((self.of)(draft))
     }
 }
@@ -79,7 +86,7 @@ impl Wrong {
         read.map_err(|it| wrong.push(it)).ok()
     }
 
-    fn malformed(from: &Written, rule: &impl Rule) -> Self {
+    pub(super) fn malformed(from: &Written, rule: &impl Rule) -> Self {
         Self::new(from, Fault::Malformed { takes: rule.takes().into() })
     }
 
@@ -89,11 +96,11 @@ impl Wrong {
         Self::new(from, Fault::Malformed { takes: (rule.takes() + without).into() })
     }
 
-    fn out_of_range(from: &Written, rule: &impl Rule) -> Self {
+    pub(super) fn out_of_range(from: &Written, rule: &impl Rule) -> Self {
         Self::new(from, Fault::OutOfRange { takes: rule.takes().into() })
     }
 
-    fn refused(from: &Written, problem: impl Into<Box<str>>) -> Self {
+    pub(super) fn refused(from: &Written, problem: impl Into<Box<str>>) -> Self {
         Self::new(from, Fault::Refused { problem: problem.into() })
     }
 }

@@ -4,40 +4,62 @@ use super::{
     Admission, Config, Preset,
     draft::Draft,
     key::{self, Key, Reload},
+    kind::Kind,
 };
+#[cfg(feature = "broker")]
+use super::{broker, topic};
 
 /// A configuration to begin with, as TOML: every key with its meaning, what it takes, and its value in
 /// this preset, behind a `#` where it need not be set. It loads as it is.
 pub fn sample(cluster: &str, preset: Preset) -> String {
     let mut draft = Draft::of(Config::preset(cluster, Admission::Open, preset));
-    let (mut text, mut section) = (HEAD.to_owned(), "");
-    for key in key::all() {
-        if key.section() != section {
-            section = key.section();
-            text.push_str(&headline(section));
-        }
-        text.push('\n');
-        text.push_str(&row(key, &mut draft));
-    }
+    let text = HEAD.to_owned()
+        + &sections(&mut draft, |key| {
+            CHOSEN.contains(&key.path) || key.path == "node.preset" && preset != Preset::default()
+        });
+    #[cfg(feature = "broker")]
+    let text = text + HOSTED;
     text + TAIL
 }
 
-fn headline(section: &str) -> String {
-    match key::find(section) {
+/// The same for a broker that is no node: a topic is in it.
+#[cfg(feature = "broker")]
+pub fn broker_sample() -> String {
+    let sections = sections(&mut broker::Draft::default(), |_| false);
+    let mut topic = topic::example();
+    let rows = topic::KEYS.iter().map(|key| {
+        let row = row(key, &mut topic, ["name", "routing"].contains(&key.path));
+        format!("\n{row}")
+    });
+    format!("{BROKER_HEAD}{sections}{TAIL}{TOPICS_HEAD}{}", rows.collect::<String>())
+}
+
+fn sections<K: Kind>(draft: &mut K, is_chosen: impl Fn(&Key<K>) -> bool) -> String {
+    let (mut text, mut section) = (String::new(), "");
+    for key in key::all() {
+        if key.section() != section {
+            section = key.section();
+            text.push_str(&headline::<K>(section));
+        }
+        text.push('\n');
+        text.push_str(&row(key, draft, is_chosen(key)));
+    }
+    text
+}
+
+fn headline<K: Kind>(section: &str) -> String {
+    match key::find::<K>(section) {
         // TOML has one or the other: the key of this name, or keys below it.
         Some(key) => format!("\n# In place of {} = …:\n# [{section}]\n", key.path),
         None => format!("\n[{section}]\n"),
     }
 }
 
-fn row(key: &Key, draft: &mut Draft) -> String {
+fn row<K>(key: &Key<K>, draft: &mut K, is_chosen: bool) -> String {
     let live = if key.reload == Reload::Live { " (live)" } else { "" };
     let comment = wrapped(&format!("{} Takes {}.{live}", key.doc, key.slot.takes()));
-    let preset = draft.node.preset;
     match key.slot.show(draft) {
         Some(value) => {
-            let is_chosen = CHOSEN.contains(&key.path)
-                || key.path == "node.preset" && preset != Preset::default();
             let mark = if is_chosen { "" } else { "#" };
             format!("{comment}{mark}{} = {value}\n", key.name())
         }
@@ -69,6 +91,24 @@ const HEAD: &str = "\
 # be set. A variable such as RUMORMILL__GOSSIP__PACKET overrides gossip.packet here, and a flag such
 # as `--set gossip.packet=1400` overrides both. A running node that reads this again takes over what
 # is marked (live), unless anything else has changed, too.
+";
+#[cfg(feature = "broker")]
+const HOSTED: &str = "
+# Topics of the broker that it hosts, each a table; `rumormill config reference` lists their keys.
+# [[topics]]
+# name = \"events\"
+";
+#[cfg(feature = "broker")]
+const BROKER_HEAD: &str = "\
+# The configuration of a broker. What stands behind a # without a space has its default, and need not
+# be set. A variable such as RUMORMILL__SERVER__MEMORY overrides server.memory here, and a flag such
+# as `--set server.memory=1GiB` overrides both. A running broker that reads this again takes over what
+# is marked (live), unless anything else has changed, too; topics come and go with their tables.
+";
+#[cfg(feature = "broker")]
+const TOPICS_HEAD: &str = "
+# A topic. Repeat the table for each.
+[[topics]]
 ";
 const TAIL: &str = "
 # Options of transports, which `rumormill transports` lists. Take any value as an address would.
@@ -103,7 +143,7 @@ mod tests {
     #[test]
     fn every_key_is_explained_within_the_width() {
         let text = sample("a cluster", Preset::Lan);
-        for key in key::all() {
+        for key in key::all::<Draft>() {
             let setting = format!("{} = ", key.name());
             assert!(text.contains(&setting), "{}", key.path);
         }

@@ -1,21 +1,28 @@
-//! The one table of keys. Whatever reads, writes or explains configurations goes by it.
+//! The tables of keys, one for each kind of configuration. Whatever reads, writes or explains configurations goes by it.
 
 mod endpoint;
 mod gossip;
+#[cfg(feature = "broker")]
+mod hosted;
+#[cfg(feature = "broker")]
+mod limits;
 mod node;
 mod reach;
+#[cfg(feature = "broker")]
+pub(super) mod server;
 
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
+    draft::Draft,
     key::Key,
     rule::{Many, Parsed, Size, Span, Whole},
 };
 
 pub(super) use node::PRESETS;
 
-/// The keys, section by section; those without a section come first, as TOML wants it.
-pub(super) const SECTIONS: &[&[Key]] = &[
+/// The keys of a node, section by section; those without a section come first, as TOML wants it.
+pub(super) const SECTIONS: &[&[Key<Draft>]] = &[
     node::TOP,
     node::NODE,
     node::ADMISSION,
@@ -24,6 +31,12 @@ pub(super) const SECTIONS: &[&[Key]] = &[
     endpoint::ENDPOINT,
     reach::REACH,
     reach::POOL,
+    #[cfg(feature = "broker")]
+    hosted::LISTEN,
+    #[cfg(feature = "broker")]
+    hosted::LIMITS,
+    #[cfg(feature = "broker")]
+    hosted::PERFORMANCE,
     node::ADMIN,
     node::REST,
 ];

@@ -1,4 +1,4 @@
-//! A node that can be asked and told things while it runs.
+//! What can be asked and told things while it runs: a node, or a broker.
 
 use std::{
     net::SocketAddr,
@@ -8,44 +8,60 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Node, StartError};
+use super::Node;
 use crate::{
-    admin::{Admin, Hooks},
+    admin::{Admin, Asked, Error, Hooks},
     config,
 };
 
-/// The administration of a node, from its start to its end.
+/// The administration of a node or a broker, from its start to its end.
 #[derive(Debug, Default)]
-pub(super) struct Administered(Mutex<Option<Admin>>);
+pub(crate) struct Administered(Mutex<Option<Admin>>);
 
 impl Node {
     /// What the program lends to the node's administration; `None` if it has none.
     pub fn hooks(&self) -> Option<Hooks> {
-        self.0.administered.lock().as_ref().map(Admin::hooks)
+        self.0.administered.hooks()
     }
 
     /// The socket of the node's administration, if it has one.
     pub fn admin_socket(&self) -> Option<PathBuf> {
-        self.0.administered.lock().as_ref()?.socket().map(Into::into)
+        self.0.administered.socket()
     }
 
     /// Where the node's administration listens by TCP, as bound, if it does.
     pub fn admin_tcp(&self) -> Option<SocketAddr> {
-        self.0.administered.lock().as_ref()?.tcp()
+        self.0.administered.tcp()
     }
 }
 
 impl Administered {
-    pub(super) async fn begin(&self, node: &Node, admin: &config::Admin) -> Result<(), StartError> {
+    pub(crate) async fn begin<A: Asked>(
+        &self,
+        asked: impl Fn() -> Option<A> + Send + Sync + 'static,
+        admin: &config::Admin,
+    ) -> Result<(), Error> {
         if admin.socket.is_some() || admin.tcp.is_some() {
-            let admin = Admin::start(node.downgrade(), admin).await?;
+            let admin = Admin::start(asked, admin).await?;
             *self.lock() = Some(admin);
         }
         Ok(())
     }
 
-    /// Ends it, and says that the node is over once those have their answer who asked it to leave.
-    pub(super) fn end(&self, over: watch::Sender<bool>) {
+    pub(crate) fn hooks(&self) -> Option<Hooks> {
+        self.lock().as_ref().map(Admin::hooks)
+    }
+
+    pub(crate) fn socket(&self) -> Option<PathBuf> {
+        self.lock().as_ref()?.socket().map(Into::into)
+    }
+
+    pub(crate) fn tcp(&self) -> Option<SocketAddr> {
+        self.lock().as_ref()?.tcp()
+    }
+
+    /// Ends it, and says that all is over once those have their answer who asked for the end.
+    pub(crate) fn end(&self, over: watch::Sender<bool>) {
         let Some(mut admin) = self.lock().take() else {
             over.send_replace(true);
             return;

@@ -15,6 +15,14 @@ pub enum StartError {
     #[cfg(feature = "admin")]
     #[error(transparent)]
     Admin(#[from] crate::admin::Error),
+    /// The broker that it is to host refused its topics or limits.
+    #[cfg(feature = "broker")]
+    #[error(transparent)]
+    Broker(#[from] rumormill_broker::ConfigError),
+    /// The broker that it is to host cannot listen.
+    #[cfg(feature = "broker")]
+    #[error("the broker that it hosts does not start")]
+    BrokerListen(#[from] crate::hub::NotListening),
     /// What it was told cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -31,10 +39,8 @@ pub enum StartError {
     },
     /// It is to have administration, and this build has none.
     #[cfg(not(feature = "admin"))]
-    #[error(
-        "administration is not part of this build; turn the feature admin on, or admin.socket and admin.tcp off"
-    )]
-    NoAdmin,
+    #[error(transparent)]
+    NoAdmin(#[from] super::NoAdmin),
     /// It listens at any address, and nobody could be told which ones it has.
     #[error(
         "{addr} is any address, and this machine has no route out that would tell one; set advertise \
@@ -71,6 +77,10 @@ pub enum ReloadError {
     /// The file of its key holds another one.
     #[error("nothing was changed: the key of node.identity is now that of {0}; start it anew")]
     AnotherKey(NodeId),
+    /// The broker that it hosts refused its topics or limits.
+    #[cfg(feature = "broker")]
+    #[error("nothing was changed")]
+    Broker(#[from] rumormill_broker::ConfigError),
     /// Some of it can change only with a restart.
     #[error(transparent)]
     NeedsRestart(#[from] NeedsRestart),

@@ -1,5 +1,7 @@
 //! What a node counts, as a page for Prometheus and as the reference of that page.
 
+#[cfg(feature = "broker")]
+mod broker;
 mod families;
 mod histogram;
 
@@ -9,7 +11,11 @@ use rumormill_endpoint::{Endpoint, Snapshot, pool};
 use rumormill_gossip::{Counters, Gossip, MemberInfo, Standing};
 use rumormill_transport_api::NodeId;
 
+#[cfg(feature = "broker")]
+pub(crate) use self::broker::broker_page;
 use self::families::FAMILIES;
+#[cfg(feature = "broker")]
+pub(crate) use self::families::snake;
 
 /// The numbers of one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,13 +36,13 @@ pub struct Metrics {
 
 /// Series with one name.
 #[derive(Debug)]
-struct Family {
+struct Family<T> {
     name: &'static str,
     kind: Kind,
     /// The names of the labels that each of its series has.
     labels: &'static [&'static str],
     help: &'static str,
-    fill: fn(&Metrics, &mut Series<'_>),
+    fill: fn(&T, &mut Series<'_>),
 }
 
 /// What a number does over time.
@@ -53,18 +59,49 @@ enum Kind {
 /// Where the series of one family are written.
 #[derive(Debug)]
 struct Series<'a> {
-    family: &'a Family,
+    name: &'static str,
+    labels: &'static [&'static str],
     text: &'a mut String,
 }
 
 /// The reference of all metrics, in Markdown: docs/metrics.md.
 pub fn metrics_reference() -> String {
-    let rows = FAMILIES.iter().map(|family| {
+    let page = format!("{HEAD}{}{TAIL}", rows(FAMILIES));
+    #[cfg(feature = "broker")]
+    let page = page + BROKER_HEAD + &rows(broker::BROKER);
+    page
+}
+
+fn rows<T>(families: &[Family<T>]) -> String {
+    let rows = families.iter().map(|family| {
         let Family { name, kind, labels, help, .. } = family;
         let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
         format!("| `{name}` | {} | {} | {help} |\n", kind.name(), labels.join(", "))
     });
-    format!("{HEAD}{}{TAIL}", rows.collect::<String>())
+    rows.collect()
+}
+
+/// The page of some families.
+fn page<T>(families: &[Family<T>], of: &T) -> String {
+    let mut text = String::with_capacity(PAGE);
+    for Family { name, kind, labels, help, fill } in families {
+        text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.name()));
+        fill(of, &mut Series { name, labels, text: &mut text });
+    }
+    text
+}
+
+/// What every page begins with: of which version it is.
+#[cfg(feature = "broker")]
+pub(crate) fn build_page() -> String {
+    const BUILD: &[Family<()>] = &[Family {
+        name: families::BUILD_INFO,
+        kind: Kind::Gauge,
+        labels: &["version"],
+        help: "Always 1; the label is the version of the broker.",
+        fill: |(), series| families::build_info(series),
+    }];
+    page(BUILD, &())
 }
 
 impl Metrics {
@@ -81,13 +118,7 @@ impl Metrics {
 
     /// All of it in the text format of Prometheus, version 0.0.4.
     pub fn prometheus(&self) -> String {
-        let mut text = String::with_capacity(PAGE);
-        for family in FAMILIES {
-            let Family { name, kind, help, .. } = family;
-            text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.name()));
-            (family.fill)(self, &mut Series { family, text: &mut text });
-        }
-        text
+        page(FAMILIES, self)
     }
 }
 
@@ -115,10 +146,10 @@ impl Series<'_> {
         bound: Option<&str>,
         value: impl Display,
     ) {
-        let named = self.family.labels.iter().copied().zip(labels.iter().copied());
+        let named = self.labels.iter().copied().zip(labels.iter().copied());
         let pairs = named.chain(bound.map(|bound| ("le", bound)));
         let pairs: Vec<_> = pairs.map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-        self.text.push_str(self.family.name);
+        self.text.push_str(self.name);
         self.text.push_str(ending);
         if !pairs.is_empty() {
             self.text.push_str(&format!("{{{}}}", pairs.join(",")));
@@ -161,6 +192,15 @@ The administration adds what it counts of itself:
 | `rumormill_admin_turned_away_total` | counter | | Conns that were cut off because they took too long, or others needed their place. |
 | `rumormill_admin_streams` | gauge | | Streams of events that are open. |
 | `rumormill_admin_missed_total` | counter | | Events that readers of streams were too slow to take. |
+"#;
+
+#[cfg(feature = "broker")]
+const BROKER_HEAD: &str = r#"
+A broker, and a node that hosts one, have these, too. `topic` is the name of a topic of the configuration, and there
+are no series of others. The page of a broker that is no node has them behind `rumormill_build_info`.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
 "#;
 
 #[cfg(test)]

@@ -37,6 +37,10 @@ impl Node {
             false => Bytes::copy_from_slice(metadata(config)),
         };
         let profile = profile(config, &self.0.addresses, metadata)?;
+        #[cfg(feature = "broker")]
+        if let Some(broker) = self.broker() {
+            broker.reload(crate::hub::with_window(broker, config.broker.config.clone())?)?;
+        }
         // A record shows the ticket, too.
         let is_news = profile != *current || files.ticket != self.0.endpoint.ticket();
         self.0.endpoint.set_ticket(files.ticket.clone());

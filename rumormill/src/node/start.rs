@@ -6,12 +6,16 @@ use std::{
 };
 
 use bytes::Bytes;
+#[cfg(feature = "broker")]
+use rumormill_broker::Broker;
 use rumormill_endpoint::{Endpoint, Inbox, Inboxes};
 use rumormill_gossip::{Gossip, Profile};
 use rumormill_registry::Registry;
 use rumormill_transport_api::Addr;
 use tokio::sync::{OnceCell, watch};
 
+#[cfg(feature = "broker")]
+use super::Hosted;
 use super::{Administered, Inner, Node, StartError, joining::Joining, places};
 use crate::config::{Config, Loaded};
 
@@ -71,6 +75,8 @@ impl Node {
         {
             tracing::warn!(%addr, "members are not dialled on the loopback; for a cluster on one machine set reach.loopback, or the preset local");
         }
+        #[cfg(feature = "broker")]
+        let broker = hosted(registry.clone(), loaded).await?;
         let profile = profile(config, &addresses, Bytes::copy_from_slice(metadata(config)))?;
         let Inboxes { control, gossip, bulk } = inboxes;
         let gossip = Gossip::start(
@@ -94,6 +100,8 @@ impl Node {
         let inner = Inner {
             endpoint,
             gossip,
+            #[cfg(feature = "broker")]
+            broker,
             addresses,
             registry,
             config: Mutex::new(config.clone()),
@@ -108,7 +116,8 @@ impl Node {
             administered: Administered::default(),
         };
         let node = Self(Arc::new(inner));
-        node.0.administered.begin(&node, &config.admin).await?;
+        let weak = node.downgrade();
+        node.0.administered.begin(move || weak.upgrade(), &config.admin).await?;
         Ok((node, bulk))
     }
 }
@@ -123,6 +132,18 @@ async fn listen(endpoint: &Endpoint, addrs: &[Addr]) -> Result<Vec<Addr>, StartE
         );
     }
     Ok(bound)
+}
+
+/// The broker that the node hosts, if it is to.
+#[cfg(feature = "broker")]
+async fn hosted(registry: Arc<Registry>, loaded: &Loaded) -> Result<Option<Hosted>, StartError> {
+    let Loaded { config, files, .. } = loaded;
+    if config.broker.listen.is_empty() {
+        return Ok(None);
+    }
+    let broker = Broker::start(registry, Some(files.key.clone()), config.broker.config.clone())?;
+    let addresses = crate::hub::listen(&broker, &config.broker.listen).await?;
+    Ok(Some(Hosted { broker, addresses }))
 }
 
 /// What the node says of itself.

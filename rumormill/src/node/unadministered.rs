@@ -1,25 +1,35 @@
-//! A node of a build without administration.
+//! A node or a broker of a build without administration.
 
 use tokio::sync::watch;
 
-use super::{Node, StartError};
 use crate::config;
 
-/// What takes the place of a node's administration.
+/// What takes the place of administration.
 #[derive(Debug, Default)]
-pub(super) struct Administered(());
+pub(crate) struct Administered(());
+
+/// There is to be administration, and this build has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "administration is not part of this build; turn the feature admin on, or admin.socket and admin.tcp off"
+)]
+pub struct NoAdmin;
 
 impl Administered {
-    pub(super) async fn begin(&self, _: &Node, admin: &config::Admin) -> Result<(), StartError> {
+    pub(crate) async fn begin<A>(
+        &self,
+        _: impl Fn() -> Option<A>,
+        admin: &config::Admin,
+    ) -> Result<(), NoAdmin> {
         // Awaited as the real one is.
         std::future::ready(match admin.socket.is_some() || admin.tcp.is_some() {
-            true => Err(StartError::NoAdmin),
+            true => Err(NoAdmin),
             false => Ok(()),
         })
         .await
     }
 
-    pub(super) fn end(&self, over: watch::Sender<bool>) {
+    pub(crate) fn end(&self, over: watch::Sender<bool>) {
         over.send_replace(true);
     }
 }

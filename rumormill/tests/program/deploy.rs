@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use crate::{keys::Key, running::run};
 
 const UNIT: &str = include_str!("../../../deploy/rumormill.service");
+const BROKER: &str = include_str!("../../../deploy/rumormill-broker.service");
 const MANIFEST: &str = include_str!("../../../deploy/kubernetes.yaml");
 
 /// What a tool says, if this machine has it.
@@ -34,18 +35,23 @@ fn of_unit(key: &str) -> Vec<&str> {
 }
 
 #[test]
-fn systemd_takes_the_unit() {
+fn systemd_takes_the_units() {
+    check_unit(UNIT);
+    check_unit(BROKER);
+}
+
+fn check_unit(unit: &str) {
     let version = tool(Command::new("systemd-analyze").arg("--version"));
     let Some((true, version)) = version else { return };
     let version = version.split_whitespace().nth(1).and_then(|it| it.parse::<u32>().ok());
     let folder = folder();
     let file = folder.path().join("rumormill.service");
-    let mut unit = UNIT.replace("/usr/local/bin/rumormill", env!("CARGO_BIN_EXE_rumormill"));
+    let mut unit = unit.replace("/usr/local/bin/rumormill", env!("CARGO_BIN_EXE_rumormill"));
     // As the unit says of itself.
     if version.is_none_or(|version| version < 253) {
         unit = unit.replace("\nType=notify-reload\n", "\nType=notify\n");
     }
-    fs::write(&file, unit).unwrap();
+    fs::write(&file, unit).expect("a file");
     let verified = tool(Command::new("systemd-analyze").arg("verify").arg(&file));
     let (is_valid, told) = verified.expect("it has just told its version");
     let ours: Vec<_> = told.lines().filter(|line| line.contains("rumormill.service")).collect();

@@ -11,6 +11,18 @@ mod authority;
 #[cfg(all(feature = "tcp", feature = "udp"))]
 mod bench;
 #[cfg(all(
+    feature = "admin",
+    feature = "broker",
+    feature = "mem",
+    feature = "quic",
+    feature = "tcp",
+    feature = "tls",
+    feature = "udp",
+    feature = "unix",
+    target_os = "linux"
+))]
+mod broker;
+#[cfg(all(
     feature = "endpoint",
     feature = "quic",
     feature = "tcp",

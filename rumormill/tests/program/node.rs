@@ -1,6 +1,6 @@
 //! `rumormill node`, run as a service would be.
 
-mod daemon;
+pub(crate) mod daemon;
 
 #[cfg(feature = "admin")]
 mod asked;

@@ -92,7 +92,7 @@ struct Short {
 
 /// Which option stood for which key.
 #[derive(Clone, Debug)]
-pub(super) struct Shorts(Vec<(&'static str, &'static str)>);
+pub(in crate::cli) struct Shorts(pub(in crate::cli) Vec<(&'static str, &'static str)>);
 
 impl Args {
     /// All sources, the flags last, and what to call those that were short.
@@ -138,7 +138,14 @@ impl Shorts {
     /// What is wrong, by the name of the option that it was written behind.
     pub(super) fn told(&self, problem: &Problem) -> String {
         let text = problem.to_string();
-        let short = self.0.iter().find(|(_, key)| *key == &*problem.key);
+        // An option of topics is short for the keys of each.
+        let is_for = |key: &str| {
+            problem
+                .key
+                .strip_prefix(key)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+        };
+        let short = self.0.iter().find(|(_, key)| is_for(key));
         match (short, &problem.origin, text.strip_prefix("--set: ")) {
             (Some((option, _)), Origin::Flag, Some(rest)) => format!("{option}: {rest}"),
             _ => text,
@@ -147,7 +154,7 @@ impl Shorts {
 }
 
 /// A list in which nothing separates by itself: strings of JSON are strings of TOML, too.
-fn list<T: ToString>(items: &[T]) -> Option<String> {
+pub(in crate::cli) fn list<T: ToString>(items: &[T]) -> Option<String> {
     let texts: Value = items.iter().map(|item| json!(item.to_string())).collect();
     (!items.is_empty()).then(|| texts.to_string())
 }

@@ -1,10 +1,10 @@
 //! What a node does from its start to its end.
 
-use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
 use rumormill::{
     Node,
-    config::{self, Change, Difference, Loaded},
+    config::{Change, Difference},
     endpoint::{Inbox, Message},
     gossip::{Event, Heard, MemberInfo, Rumors, Standing},
     node::Farewell,
@@ -51,7 +51,7 @@ pub(super) struct Life {
 }
 
 /// What a reload has changed, or what is wrong, a line each.
-pub(super) type Reloaded = std::result::Result<Vec<Difference>, String>;
+pub(in crate::cli) type Reloaded = std::result::Result<Vec<Difference>, String>;
 
 /// Why a node is about to end.
 enum End {
@@ -95,6 +95,10 @@ impl Life {
         self.journal.tell(&Told::Started { node, name, cluster });
         for addr in self.node.addresses() {
             self.journal.tell(&Told::Listening(&addr));
+        }
+        #[cfg(feature = "broker")]
+        for addr in self.node.broker_addresses() {
+            output::note(format_args!("its broker listens on {addr}"));
         }
         let members = self.node.members();
         for member in members.iter().filter(|member| member.standing.is_here()) {
@@ -204,7 +208,8 @@ impl Life {
         if self.has_news && is_ready {
             self.tell_status();
         }
-        self.settings.look(&mut self.watch, &self.node.config());
+        let files = self.settings.files(&self.node.config());
+        self.settings.look(&mut self.watch, files);
     }
 
     fn tell_status(&mut self) {
@@ -248,8 +253,7 @@ impl Life {
 
     /// What a reload would change.
     async fn rehearse(&self) -> Reloaded {
-        let loaded = self.settings.load().await.map_err(|error| with_causes(&error))?;
-        let loaded = loaded.map_err(|error| self.settings.told(&error) + UNCHANGED)?;
+        let loaded = self.settings.rehearse().await?;
         let change = Change::between(&self.node.config(), &loaded.config);
         change.into_live().map_err(|error| error.to_string())
     }
@@ -257,37 +261,18 @@ impl Life {
     /// Reads the configuration and takes it over, or tells why not: nothing has changed then.
     async fn reload(&mut self) -> Reloaded {
         let before = self.settings.files(&self.node.config());
-        let loaded = match self.read(before.clone()).await {
-            Ok(loaded) => loaded.map_err(|error| self.settings.told(&error) + UNCHANGED)?,
-            Err(error) => {
-                // What hangs is read again once it no longer does.
-                self.watch.unread();
-                return Err(with_causes(&error) + UNCHANGED);
-            }
-        };
+        let loaded = self.settings.reread(&mut self.watch, before.clone()).await?;
         let changes = self.node.reload(&loaded).await.map_err(|error| with_causes(&error))?;
-        settings::apply(&loaded.config);
+        settings::apply(&loaded.config.log);
         let files = self.settings.files(&loaded.config);
         if files != before {
-            match self.settings.traces(files).await {
-                Ok(traces) => self.watch.reading(traces),
-                Err(_) => self.watch.unread(),
-            }
+            self.settings.watch_others(&mut self.watch, files).await;
         }
         Ok(changes)
     }
-
-    /// Looks at the files, and then reads them: what changes meanwhile is a change.
-    async fn read(
-        &mut self,
-        files: Vec<PathBuf>,
-    ) -> Result<std::result::Result<Loaded, config::Error>> {
-        self.watch.reading(self.settings.traces(files).await?);
-        self.settings.load().await
-    }
 }
 
-fn tell_changes(changes: &[Difference]) {
+pub(in crate::cli) fn tell_changes(changes: &[Difference]) {
     if changes.is_empty() {
         output::note("reloaded: no key is different, and the files that they name were read again");
     }
@@ -298,31 +283,35 @@ fn tell_changes(changes: &[Difference]) {
     }
 }
 
-fn tell_farewell(Farewell { leave, report }: &Farewell) {
+fn tell_farewell(farewell: &Farewell) {
+    let Farewell { leave, report, .. } = farewell;
     let confirmed = match leave {
         Some(leave) => format!("{} of {} that were asked", leave.confirmed, leave.asked),
         None => "nobody: membership had ended".into(),
     };
     let unsent = report.unsent;
+    #[cfg(feature = "broker")]
+    if let Some(report) = &farewell.broker {
+        crate::cli::remainder::tell(report);
+    }
     output::note(format_args!(
         "stopped; told by goodbye: {confirmed}; messages not sent: {unsent}"
     ));
 }
 
-fn every(period: Duration) -> Interval {
+pub(in crate::cli) fn every(period: Duration) -> Interval {
     let mut ticks = interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }
 
-async fn tick(pulses: &mut Option<Interval>) {
+pub(in crate::cli) async fn tick(pulses: &mut Option<Interval>) {
     match pulses {
         Some(pulses) => drop(pulses.tick().await),
         None => std::future::pending().await,
     }
 }
 
-const UNCHANGED: &str = "\nnothing was changed";
 /// How often files are looked at, and the status is told.
 const LOOK: Duration = Duration::from_secs(1);
 /// Events that are told in a row.

@@ -4,48 +4,48 @@ use std::{env, time::Duration};
 
 /// Whoever runs the program as a service; nobody, if the environment names none.
 #[derive(Debug)]
-pub(super) struct Manager {
+pub(in crate::cli) struct Manager {
     line: Option<line::Line>,
     watchdog: Option<Duration>,
 }
 
 impl Manager {
-    pub(super) fn of_environment() -> Self {
+    pub(in crate::cli) fn of_environment() -> Self {
         let line = line::Line::of_environment();
         let watchdog = watchdog(|name| env::var(name).ok(), std::process::id());
         Self { line, watchdog }
     }
 
     /// Whether anybody is listening.
-    pub(super) fn is_there(&self) -> bool {
+    pub(in crate::cli) fn is_there(&self) -> bool {
         self.line.is_some()
     }
 
-    pub(super) fn ready(&self) {
+    pub(in crate::cli) fn ready(&self) {
         self.tell("READY=1");
     }
 
     /// The configuration is being read again; [`ready`](Self::ready) ends that.
-    pub(super) fn reloading(&self) {
+    pub(in crate::cli) fn reloading(&self) {
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", line::monotonic()));
     }
 
-    pub(super) fn stopping(&self) {
-        self.tell("STOPPING=1\nSTATUS=leaving the cluster");
+    pub(in crate::cli) fn stopping(&self) {
+        self.tell("STOPPING=1\nSTATUS=ending, within the deadline of the configuration");
     }
 
     /// A line for people. It is cut by nobody, so it must not hold what peers say.
-    pub(super) fn status(&self, text: &str) {
+    pub(in crate::cli) fn status(&self, text: &str) {
         self.tell(&format!("STATUS={text}"));
     }
 
     /// The node goes on.
-    pub(super) fn alive(&self) {
+    pub(in crate::cli) fn alive(&self) {
         self.tell("WATCHDOG=1");
     }
 
     /// How often [`alive`](Self::alive) has to be said: twice in the time that is allowed.
-    pub(super) fn pulse(&self) -> Option<Duration> {
+    pub(in crate::cli) fn pulse(&self) -> Option<Duration> {
         self.watchdog.filter(|_| self.is_there()).map(|allowed| allowed / 2)
     }
 
@@ -86,13 +86,13 @@ mod line {
 
     /// The manager's socket.
     #[derive(Debug)]
-    pub(super) struct Line {
+    pub(in crate::cli) struct Line {
         socket: UnixDatagram,
         to: SocketAddr,
     }
 
     impl Line {
-        pub(super) fn of_environment() -> Option<Self> {
+        pub(in crate::cli) fn of_environment() -> Option<Self> {
             let name = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty())?;
             let opened = UnixDatagram::unbound().and_then(|socket| {
                 socket.set_nonblocking(true)?;
@@ -103,7 +103,7 @@ mod line {
         }
 
         /// A manager that does not listen is none; the node goes on without.
-        pub(super) fn tell(&self, text: &str) {
+        pub(in crate::cli) fn tell(&self, text: &str) {
             self.socket.send_to_addr(text.as_bytes(), &self.to).map(drop).unwrap_or_default();
         }
     }
@@ -116,7 +116,7 @@ mod line {
     }
 
     /// Microseconds on the clock by which the manager tells this reload from the one before.
-    pub(super) fn monotonic() -> i64 {
+    pub(in crate::cli) fn monotonic() -> i64 {
         let now = clock_gettime(ClockId::Monotonic);
         now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1_000)
     }
@@ -126,19 +126,19 @@ mod line {
 mod line {
     /// There is no such manager.
     #[derive(Debug)]
-    pub(super) enum Line {}
+    pub(in crate::cli) enum Line {}
 
     impl Line {
-        pub(super) fn of_environment() -> Option<Self> {
+        pub(in crate::cli) fn of_environment() -> Option<Self> {
             None
         }
 
-        pub(super) fn tell(&self, _: &str) {
+        pub(in crate::cli) fn tell(&self, _: &str) {
             match *self {}
         }
     }
 
-    pub(super) fn monotonic() -> i64 {
+    pub(in crate::cli) fn monotonic() -> i64 {
         0
     }
 }

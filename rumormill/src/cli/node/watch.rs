@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 /// What is known of some files, and whether they have changed since somebody read them.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(in crate::cli) struct Watch {
     read: Vec<Trace>,
     /// What was seen last, if that is something else: a file that is still being written.
     unsettled: Option<Vec<Trace>>,
@@ -24,22 +24,22 @@ pub(super) type Trace = Option<(u64, Option<SystemTime>, u64)>;
 
 impl Watch {
     /// Takes these for the files that were read.
-    pub(super) fn of(read: Vec<Trace>) -> Self {
+    pub(in crate::cli) fn of(read: Vec<Trace>) -> Self {
         Self { read, ..Self::default() }
     }
 
     /// Takes what the files are now for what is about to be read.
-    pub(super) fn reading(&mut self, read: Vec<Trace>) {
+    pub(in crate::cli) fn reading(&mut self, read: Vec<Trace>) {
         (self.read, self.unsettled) = (read, None);
     }
 
     /// Takes the files for changed, as nobody could read them.
-    pub(super) fn unread(&mut self) {
+    pub(in crate::cli) fn unread(&mut self) {
         self.reading(Vec::new());
     }
 
     /// Begins a look, unless one has begun.
-    pub(super) fn begin(&mut self, look: impl FnOnce() -> Option<JoinHandle<Vec<Trace>>>) {
+    pub(in crate::cli) fn begin(&mut self, look: impl FnOnce() -> Option<JoinHandle<Vec<Trace>>>) {
         if self.look.is_none() {
             self.look = look();
         }
@@ -48,7 +48,7 @@ impl Watch {
     /// Waits for the look that has begun: whether the files have changed, and have then stayed so since the
     /// last one; a half-written file grows, and a file that is replaced in two steps is missing in between.
     /// Cancel-safe: the look goes on.
-    pub(super) async fn is_due(&mut self) -> bool {
+    pub(in crate::cli) async fn is_due(&mut self) -> bool {
         let Some(look) = &mut self.look else { return pending().await };
         let seen = look.await;
         self.look = None;

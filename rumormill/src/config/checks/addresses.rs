@@ -4,15 +4,15 @@ use rumormill_gossip::{Profile, ProfileError, pack};
 use rumormill_transport_api::{Addr, HostPort, excerpt};
 
 use super::Checks;
-use crate::config::{place::Place, problem::Fault};
+use crate::config::{draft::Draft, problem::Fault};
 
-impl Checks<'_> {
+impl Checks<'_, Draft> {
     pub(super) fn check_addresses(&mut self) {
         for key in ["listen", "advertise", "join"] {
-            self.check_carriers(key);
+            self.check_carriers(key, &self.of(key));
         }
         self.check_schemes();
-        self.check_doubles();
+        self.check_doubles("listen", &self.of("listen"));
         self.check_dialled();
         self.check_confidential();
         self.check_advertised();
@@ -26,14 +26,6 @@ impl Checks<'_> {
         }
     }
 
-    fn check_carriers(&mut self, key: &'static str) {
-        for (at, addr) in self.of(key).iter().enumerate() {
-            if let Some(problem) = self.options_problem(addr.scheme(), addr.options()) {
-                self.against_item(key, at, addr, Fault::Transport { problem: problem.into() });
-            }
-        }
-    }
-
     fn check_schemes(&mut self) {
         let schemes = self.draft.reach.schemes.clone().unwrap_or_default();
         for scheme in &schemes {
@@ -42,20 +34,6 @@ impl Checks<'_> {
                 let value = format!("\"{}\"", excerpt(scheme)).into();
                 let fault = Fault::Transport { problem: problem.into() };
                 self.findings.push(&place, "reach.schemes", Some(value), fault);
-            }
-        }
-    }
-
-    fn check_doubles(&mut self) {
-        let addrs = self.of("listen");
-        // A free port is another one each time.
-        let is_free = |addr: &Addr| HostPort::parse(addr).is_ok_and(|place| place.port() == 0);
-        let place = |addr: &Addr| addr.clone().without_options();
-        for (at, addr) in addrs.iter().enumerate() {
-            let before = addrs.iter().take(at);
-            if !is_free(addr) && before.map(place).any(|before| before == place(addr)) {
-                let problem = "but it listens there already; keep one of them".into();
-                self.against_item("listen", at, addr, Fault::Contradiction { problem });
             }
         }
     }
@@ -109,18 +87,6 @@ impl Checks<'_> {
         if let Some(error) = too_many(&addrs) {
             self.against("advertise", &format!("but that is too much for a record: {error}"));
         }
-    }
-
-    fn against_item(&mut self, key: &'static str, at: usize, addr: &Addr, fault: Fault) {
-        let value = format!("\"{}\"", excerpt(&addr.to_string())).into();
-        let place = self.item_place(key, at);
-        self.findings.push(&place, key, Some(value), fault);
-    }
-
-    fn item_place(&self, key: &str, at: usize) -> Place {
-        let placed = self.places.get(key);
-        let place = placed.map(|placed| placed.items.get(at).unwrap_or(&placed.place).clone());
-        place.unwrap_or_else(Place::nowhere)
     }
 }
 

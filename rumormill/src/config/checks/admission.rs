@@ -1,8 +1,9 @@
 //! Whether it is settled who may be a member, and whether this node would be one.
 
 use super::Checks;
+use crate::config::draft::Draft;
 
-impl Checks<'_> {
+impl Checks<'_, Draft> {
     pub(super) fn check_admission(&mut self) {
         match *self.chosen() {
             [] if !self.broken.iter().any(|key| key.starts_with(OPEN)) => {

@@ -6,13 +6,14 @@ use rumormill_transport_api::{Context, Factory, Options, excerpt};
 use super::Checks;
 use crate::config::{
     key::{TRANSPORTS, option_path},
+    kind::Kind,
     place::Place,
     problem::Fault,
 };
 
-impl Checks<'_> {
-    pub(super) fn check_transports(&mut self) {
-        for (scheme, options) in self.draft.config.transports.clone() {
+impl<K: Kind> Checks<'_, K> {
+    pub(in crate::config) fn check_transports(&mut self) {
+        for (scheme, options) in self.draft.transports().clone() {
             if let Some(problem) = self.scheme_problem(&scheme) {
                 let first = options.iter().next().map_or("", |(name, _)| name);
                 let place = self.place_of(&option_path(&scheme, first));
@@ -48,7 +49,7 @@ impl Checks<'_> {
     }
 
     /// What the registry has against a scheme.
-    pub(super) fn scheme_problem(&self, scheme: &str) -> Option<String> {
+    pub(in crate::config) fn scheme_problem(&self, scheme: &str) -> Option<String> {
         match self.registry.contains(scheme) {
             true => None,
             // Nothing is built for a scheme that is not there.
@@ -57,7 +58,11 @@ impl Checks<'_> {
     }
 
     /// What the registry has against a scheme, or its transport against these options.
-    pub(super) fn options_problem(&self, scheme: &str, options: &Options) -> Option<String> {
+    pub(in crate::config) fn options_problem(
+        &self,
+        scheme: &str,
+        options: &Options,
+    ) -> Option<String> {
         let Some(factory) = self.factory(scheme) else { return self.scheme_problem(scheme) };
         if options.is_empty() {
             return None;
@@ -74,11 +79,11 @@ impl Checks<'_> {
         built.err().map(|error| error.to_string())
     }
 
-    pub(super) fn factory(&self, scheme: &str) -> Option<Factory> {
+    pub(in crate::config) fn factory(&self, scheme: &str) -> Option<Factory> {
         self.registry.factories().find(|factory| factory.scheme == scheme).copied()
     }
 
-    pub(super) fn place_of(&self, path: &str) -> Place {
+    pub(in crate::config) fn place_of(&self, path: &str) -> Place {
         self.places.get(path).map_or_else(Place::nowhere, |placed| placed.place.clone())
     }
 }

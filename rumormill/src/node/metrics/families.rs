@@ -11,13 +11,13 @@ use super::{
     Metrics, Series,
 };
 
-pub(super) const FAMILIES: &[Family] = &[
+pub(super) const FAMILIES: &[Family<Metrics>] = &[
     Family {
-        name: "rumormill_build_info",
+        name: BUILD_INFO,
         kind: Gauge,
         labels: &["version"],
         help: "Always 1; the label is the version of the node.",
-        fill: |_, series| series.put(&[env!("CARGO_PKG_VERSION")], 1),
+        fill: |_, series| build_info(series),
     },
     Family {
         name: "rumormill_members",
@@ -343,6 +343,10 @@ pub(super) const FAMILIES: &[Family] = &[
     },
 ];
 
+pub(super) fn build_info(series: &mut Series<'_>) {
+    series.put(&[env!("CARGO_PKG_VERSION")], 1);
+}
+
 fn members(all: &Metrics, series: &mut Series<'_>) {
     for (standing, count) in all.members {
         series.put(&[&snake(&standing)], count);
@@ -401,7 +405,7 @@ fn rumors_refused(all: &Metrics, series: &mut Series<'_>) {
 }
 
 /// The name of a variant as the value of a label: `TooLarge` is `too_large`.
-pub(super) fn snake(variant: &impl Debug) -> String {
+pub(crate) fn snake(variant: &impl Debug) -> String {
     let mut text = String::new();
     for letter in format!("{variant:?}").chars() {
         if letter.is_ascii_uppercase() && !text.is_empty() {
@@ -412,5 +416,6 @@ pub(super) fn snake(variant: &impl Debug) -> String {
     text
 }
 
+pub(super) const BUILD_INFO: &str = "rumormill_build_info";
 /// As [`Class`](rumormill_endpoint::Class) orders them.
 const CLASSES: [&str; 3] = ["control", "gossip", "bulk"];

@@ -9,9 +9,19 @@ use super::Series;
 impl Series<'_> {
     /// All series of one histogram.
     pub(super) fn put_times(&mut self, labels: &[&str], times: &Histogram) {
+        self.put_times_within(labels, times, BOUNDS);
+    }
+
+    /// The same with other bounds: in seconds, as they are written, and in nanoseconds.
+    pub(super) fn put_times_within(
+        &mut self,
+        labels: &[&str],
+        times: &Histogram,
+        bounds: &[(&str, u64)],
+    ) {
         let mut below = 0;
-        for (bound, micros) in BOUNDS {
-            below = within(times, Duration::from_micros(*micros), below);
+        for (bound, nanos) in bounds {
+            below = within(times, Duration::from_nanos(*nanos), below);
             self.put_part("_bucket", labels, Some(bound), below);
         }
         self.put_part("_bucket", labels, Some("+Inf"), times.count());
@@ -40,24 +50,24 @@ fn at_rank(times: &Histogram, rank: u64) -> Duration {
     times.quantile((rank as f64 - 0.5) / times.count() as f64)
 }
 
-/// Bounds in seconds, as they are written, and in microseconds.
+/// Bounds in seconds, as they are written, and in nanoseconds.
 const BOUNDS: &[(&str, u64)] = &[
-    ("0.0001", 100),
-    ("0.00025", 250),
-    ("0.0005", 500),
-    ("0.001", 1_000),
-    ("0.0025", 2_500),
-    ("0.005", 5_000),
-    ("0.01", 10_000),
-    ("0.025", 25_000),
-    ("0.05", 50_000),
-    ("0.1", 100_000),
-    ("0.25", 250_000),
-    ("0.5", 500_000),
-    ("1", 1_000_000),
-    ("2.5", 2_500_000),
-    ("5", 5_000_000),
-    ("10", 10_000_000),
+    ("0.0001", 100_000),
+    ("0.00025", 250_000),
+    ("0.0005", 500_000),
+    ("0.001", 1_000_000),
+    ("0.0025", 2_500_000),
+    ("0.005", 5_000_000),
+    ("0.01", 10_000_000),
+    ("0.025", 25_000_000),
+    ("0.05", 50_000_000),
+    ("0.1", 100_000_000),
+    ("0.25", 250_000_000),
+    ("0.5", 500_000_000),
+    ("1", 1_000_000_000),
+    ("2.5", 2_500_000_000),
+    ("5", 5_000_000_000),
+    ("10", 10_000_000_000),
 ];
 
 #[cfg(test)]
@@ -80,8 +90,8 @@ mod tests {
 
     #[test]
     fn the_bounds_are_what_they_say_and_rise() {
-        for (text, micros) in BOUNDS {
-            assert_eq!(text.parse(), Ok(Duration::from_micros(*micros).as_secs_f64()));
+        for (text, nanos) in BOUNDS {
+            assert_eq!(text.parse(), Ok(Duration::from_nanos(*nanos).as_secs_f64()));
         }
         assert!(BOUNDS.is_sorted_by(|a, b| a.1 < b.1));
     }

@@ -13,10 +13,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::running::{DEADLINE, Finished};
 
 /// A program that is about to start.
-pub(super) struct Program(Command);
+pub(crate) struct Program(Command);
 
 /// It, running; dropping it kills it.
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     out: Stream,
     err: Stream,
@@ -43,38 +43,45 @@ struct Written {
 }
 
 impl Program {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rumormill"));
         command.arg("node");
         Self::of(command)
     }
 
+    /// Another command of ours.
+    pub(crate) fn command(name: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rumormill"));
+        command.arg(name);
+        Self::of(command)
+    }
+
     /// Another program, which runs ours.
-    pub(super) fn of(mut command: Command) -> Self {
+    pub(crate) fn of(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_remove("NOTIFY_SOCKET").env_remove("RUMORMILL_CONFIG");
         Self(command)
     }
 
-    pub(super) fn args(mut self, args: &[&str]) -> Self {
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.0.args(args);
         self
     }
 
-    pub(super) fn env(mut self, name: &str, text: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, text: &str) -> Self {
         self.0.env(name, text);
         self
     }
 
     /// Closes standard output before anything is written to it.
-    pub(super) fn without_reader(mut self) -> Self {
+    pub(crate) fn without_reader(mut self) -> Self {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         self.0.stdout(writer);
         self
     }
 
-    pub(super) fn start(mut self) -> Daemon {
+    pub(crate) fn start(mut self) -> Daemon {
         let mut child = self.0.spawn().expect("the program starts");
         let out = Stream::of(child.stdout.take());
         let err = Stream::of(child.stderr.take());
@@ -135,22 +142,22 @@ impl Stream {
 
 impl Daemon {
     /// Waits for this line of standard output.
-    pub(super) fn out(&self, line: &str) {
+    pub(crate) fn out(&self, line: &str) {
         self.out_with(|it| it == line);
     }
 
     /// Waits for such a line of standard output.
-    pub(super) fn out_with(&self, is_it: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn out_with(&self, is_it: impl Fn(&str) -> bool) -> String {
         self.out.next(is_it).unwrap_or_else(|| self.fail())
     }
 
     /// Waits for such a line of standard error.
-    pub(super) fn err_with(&self, is_it: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn err_with(&self, is_it: impl Fn(&str) -> bool) -> String {
         self.err.next(is_it).unwrap_or_else(|| self.fail())
     }
 
     /// Where it listens: the next address that it tells.
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         let line = self.out_with(|line| line.starts_with("listening on "));
         line.trim_start_matches("listening on ").into()
     }
@@ -159,18 +166,18 @@ impl Daemon {
         panic!("no such line in {:#?} or {:#?}", self.out.all(), self.err.all())
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the program runs");
     }
 
     /// Ends it without a chance to do anything about it.
-    pub(super) fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("the program runs");
         self.child.wait().expect("the program can be waited for");
     }
 
     /// Waits for the end.
-    pub(super) fn finish(mut self) -> Finished {
+    pub(crate) fn finish(mut self) -> Finished {
         // Its end closes standard error, whatever has become of standard output.
         self.err.next(|_| false);
         assert!(self.err.is_closed(), "the program goes on: {:#?}", self.err.all());
