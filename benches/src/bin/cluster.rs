@@ -30,6 +30,8 @@ mod said;
 mod folder;
 #[path = "cluster/row.rs"]
 mod row;
+#[path = "../usage.rs"]
+mod usage;
 
 use std::{
     env,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rumormill_transport_api::{AnyReader, AnyWriter, Batch, Error as CarrierError, Reader, Writer};
 use tokio::{
     task::JoinSet,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
 use super::{
@@ -109,11 +109,15 @@ async fn serve(shared: &Arc<Shared>, greeted: Greeted) -> Lost {
 
 async fn write(shared: Arc<Shared>, mut writer: AnyWriter) -> Lost {
     let (mut batch, patience) = (Batch::default(), shared.config.timeouts.write);
+    let linger = shared.config.linger;
     loop {
         let next = gather(&shared, &mut batch);
         let sent = match next {
             Next::Wait(due) => {
-                timeout_at(due, shared.wake.notified()).await.ok();
+                let is_woken = timeout_at(due, shared.wake.notified()).await.is_ok();
+                if is_woken && !linger.is_zero() {
+                    sleep_until(Instant::now() + linger).await;
+                }
                 continue;
             }
             Next::Send => timeout(patience, writer.send(&mut batch)).await,

@@ -8,7 +8,7 @@ use rumormill_broker::{
     wire::{Answer, LENGTH, RefusedWhy, Request, Welcome},
 };
 use rumormill_endpoint::Limits;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::peer::{Peer, Place, topic, until, welcome, within};
 
@@ -36,6 +36,24 @@ async fn what_is_published_together_travels_together() {
     assert_eq!((receipt, messages.len()), (None, 100));
     let stats = client.stats();
     assert_eq!((stats.published, stats.acknowledged, stats.in_flight), (101, 1, 100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_it_lingers_travels_together() {
+    let mut place = Place::new().await;
+    let linger = Duration::from_millis(2);
+    let (client, mut peer) = place.client(ClientConfig { linger, ..Default::default() }).await;
+    let publisher = client.publisher(topic());
+    publisher.publish("first").unwrap();
+    let (receipt, _) = peer.published().await;
+    peer.receipt(receipt.expect("the first of its length asks"), 1).await;
+    until(|| client.stats().acknowledged == 1).await;
+    let began = Instant::now();
+    publisher.publish("one").unwrap();
+    sleep_until(began + linger / 2).await;
+    publisher.publish("other").unwrap();
+    assert_eq!(peer.published().await.1, ["one", "other"]);
+    assert!(linger <= began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

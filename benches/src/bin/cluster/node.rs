@@ -1,13 +1,12 @@
 //! A node in a process of its own.
 
 use std::{
-    env, fs,
+    env,
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     sync::mpsc::SyncSender,
     thread,
-    time::Duration,
 };
 
 use rumormill_transport_api::NodeId;
@@ -17,6 +16,7 @@ use crate::{
     Outcome, member,
     options::Mix,
     said::{Said, What},
+    usage::Usage,
 };
 
 /// A node in a process of its own, which is killed when this is dropped.
@@ -26,13 +26,6 @@ pub(crate) struct Node {
     pub(crate) number: usize,
     /// Who and where it is, once it has said that.
     pub(crate) place: Option<(NodeId, Vec<String>)>,
-}
-
-/// What a process has taken.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Usage {
-    pub(crate) cpu: Duration,
-    pub(crate) resident: u64,
 }
 
 impl Node {
@@ -68,19 +61,7 @@ impl Node {
     }
 
     pub(crate) fn usage(&self) -> Outcome<Usage> {
-        let read = |file| fs::read_to_string(format!("/proc/{}/{file}", self.child.id()));
-        let stat = read("stat")?;
-        // The name of the program, in brackets, may hold anything; 13 and 14 fields are before it.
-        let (_, fields) = stat.rsplit_once(") ").ok_or("stat is short")?;
-        let ticks: u64 =
-            fields.split(' ').skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();
-        let statm = read("statm")?;
-        let pages: u64 = statm.split(' ').nth(1).ok_or("statm is short")?.parse()?;
-        let second = rustix::param::clock_ticks_per_second();
-        Ok(Usage {
-            cpu: Duration::from_millis(1000 * ticks / second),
-            resident: pages * rustix::param::page_size() as u64,
-        })
+        Usage::of(self.child.id())
     }
 }
 

@@ -14,10 +14,11 @@ use crate::{
     folder::Folder,
     group::Group,
     member,
-    node::{Node, Usage},
+    node::Node,
     options::{Mix, Options, Part},
     row::{Required, Row},
     say,
+    usage::Usage,
 };
 
 pub(crate) fn measure(mix: Mix, options: &Options) -> Outcome<Vec<Row>> {
