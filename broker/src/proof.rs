@@ -17,7 +17,7 @@ pub enum Side {
 /// side that signs, both nonces, and both nodes, each 32 zero bytes if there is none.
 ///
 /// The nonces make it worth nothing on another conn. The broker's id in what the client signs keeps a
-/// broker from passing it on as its own to another one. Over a carrier that does not encrypt, whoever
+/// broker from passing it on as its own to another one, if the client knows which broker it expects. Over a carrier that does not encrypt, whoever
 /// can change what is on its way can still speak in the client's name afterwards: docs/security.md.
 pub fn proof(
     side: Side,

@@ -116,6 +116,8 @@ pub struct Left {
 pub enum LeftState {
     /// Not handed to the subscriber's writer.
     Queued,
+    /// Dropped by the topic's policy, and the subscriber had not been told yet.
+    Dropped,
     /// Handed to it, and not confirmed.
     Unconfirmed,
     /// From a publisher that waits for room; it has no receipt for them.

@@ -46,6 +46,8 @@ pub(crate) struct Topic {
     route: Route,
     publishers: Publishers,
     is_stopping: bool,
+    /// What subscribers did not get that have gone while it drained: they cannot come back for it.
+    departed: Vec<Left>,
 }
 
 /// What the driver of a topic has to do, in this order.
@@ -79,6 +81,7 @@ impl Topic {
             route,
             publishers: Publishers::new(window),
             is_stopping: false,
+            departed: Vec::new(),
         }
     }
 
@@ -138,7 +141,8 @@ impl Topic {
         block: Block,
         out: &mut Vec<Output>,
     ) -> Result<(), RefusedWhy> {
-        if self.is_stopping {
+        // What a queue gives up while it drains is dealt with in its dead-letter topic.
+        if self.is_stopping && from != ConnId::BROKER {
             return Err(RefusedWhy::Stopping);
         }
         if self.shared.settings.max_message_size < block.largest() as usize {
@@ -148,9 +152,19 @@ impl Topic {
         if self.publishers.is_waiting() || (blocks && !self.route.has_room(&self.shared, &block)) {
             return self.park(now, from, receipt, &block, out);
         }
-        let first = self.shared.next;
+        let (whole, first, mut block) = (block.bytes().len(), self.shared.next, block);
+        // A receipt is for all of a block or for nothing.
+        let rest = match receipt {
+            None => self.route.part(&self.shared, &mut block),
+            Some(_) => None,
+        };
         self.route.publish(&mut self.shared, &block, out)?;
-        self.publishers.accept(&self.shared, from, block.bytes().len(), out);
+        self.publishers.accept(&self.shared, from, whole, out);
+        if let Some(rest) = rest {
+            self.shared.refuse(RefusedWhy::Full, rest.count());
+            let refused = self.shared.refused(RefusedWhy::Full, None, rest.count());
+            out.push(Output::Tell(from, refused));
+        }
         if let Some(receipt) = receipt {
             let to = self.route.subscribers();
             let receipt = self.shared.receipt(receipt, first, block.count(), to);
@@ -243,6 +257,9 @@ impl Topic {
 
     /// The conn is gone. To be called for every conn that has published or subscribed.
     pub(crate) fn forget(&mut self, now: Instant, conn: ConnId, out: &mut Vec<Output>) {
+        if self.is_stopping {
+            self.route.note_departure(&self.shared, conn, &mut self.departed);
+        }
         self.route.remove(&mut self.shared, conn, out);
         self.publishers.forget(&mut self.shared, conn);
         self.rewanted(now);
@@ -344,7 +361,11 @@ impl Topic {
     pub(crate) fn end(&mut self, reason: EndReason, out: &mut Vec<Output>) -> Vec<Left> {
         let left = self.left();
         self.is_stopping = true;
-        self.publishers.refuse(&mut self.shared, RefusedWhy::Stopping, |_| true, out);
+        let why = match reason {
+            EndReason::Removed => RefusedWhy::UnknownTopic,
+            _ => RefusedWhy::Stopping,
+        };
+        self.publishers.refuse(&mut self.shared, why, |_| true, out);
         self.route.end(&mut self.shared, reason, out);
         left
     }
@@ -357,7 +378,7 @@ impl Topic {
 
     /// What is not delivered or not confirmed.
     pub(crate) fn left(&self) -> Vec<Left> {
-        let mut left = Vec::new();
+        let mut left = self.departed.clone();
         self.route.left(&self.shared, &mut left);
         self.publishers.left(&self.shared, &mut left);
         left

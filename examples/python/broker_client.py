@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A client of a broker in Python, without a library: docs/wire.md, section Broker, in code.
 
-python3 broker_client.py tcp://127.0.0.1:4222 pub TOPIC MESSAGE...   each acknowledged
+python3 broker_client.py tcp://127.0.0.1:4322 pub TOPIC MESSAGE...   each acknowledged
 python3 broker_client.py unix:///run/b.sock sub TOPIC [COUNT]        of a queue, each settled
 """
 import os, socket, struct, sys, time

@@ -1,5 +1,5 @@
 //! The examples about topics, and a client of a broker in another language.
-#![cfg(all(feature = "mem", feature = "tcp"))]
+#![cfg(all(feature = "mem", feature = "quic", feature = "tcp", feature = "tls"))]
 
 use std::process::{Command, Output};
 
@@ -13,8 +13,13 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-const ADDRS: [&[&str]; 3] =
-    [&["tcp://127.0.0.1:0"], &["mem://broker"], &["tcp://127.0.0.1:0", "--delay", "2ms"]];
+const ADDRS: [&[&str]; 5] = [
+    &["tcp://127.0.0.1:0"],
+    &["mem://broker"],
+    &["tls://127.0.0.1:0"],
+    &["quic://127.0.0.1:0"],
+    &["tcp://127.0.0.1:0", "--delay", "2ms"],
+];
 
 #[test]
 fn a_late_subscriber_is_shown_a_gap() {

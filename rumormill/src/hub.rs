@@ -155,7 +155,7 @@ impl Hub {
         if !self.is_ready() {
             return Err(ReloadError::Over);
         }
-        let change = Change::between_brokers(&current, &loaded.config).into_live()?;
+        let change = self.changes(&current, loaded)?;
         self.0.broker.reload(with_window(&self.0.broker, loaded.config.broker.clone())?)?;
         self.0
             .token
@@ -163,6 +163,20 @@ impl Hub {
             .unwrap_or_else(PoisonError::into_inner)
             .clone_from(&loaded.files.token);
         current.clone_from(&loaded.config);
+        Ok(change)
+    }
+
+    /// What [`reload`](Self::reload) would change.
+    ///
+    /// # Errors
+    /// As for [`reload`](Self::reload), as far as it can be told beforehand.
+    pub fn rehearse(&self, loaded: &Loaded) -> Result<Vec<Difference>, ReloadError> {
+        self.changes(&self.config(), loaded)
+    }
+
+    fn changes(&self, current: &Config, loaded: &Loaded) -> Result<Vec<Difference>, ReloadError> {
+        let change = Change::between_brokers(current, &loaded.config).into_live()?;
+        with_window(&self.0.broker, loaded.config.broker.clone())?;
         Ok(change)
     }
 

@@ -5,7 +5,7 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -22,6 +22,7 @@ pub(crate) struct Outbox {
     /// How many answers there are, so that nobody has to lock to learn that there are few.
     answers: AtomicUsize,
     bytes: AtomicUsize,
+    is_closing: AtomicBool,
     wake: Notify,
     room: Notify,
 }
@@ -74,7 +75,13 @@ impl Outbox {
     pub(crate) fn close(&self, ending: Ending) -> Writer {
         let mut state = self.lock();
         state.closing.get_or_insert(ending);
+        self.is_closing.store(true, Relaxed);
         state.wakes()
+    }
+
+    /// Whether it was to be closed.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Relaxed)
     }
 
     pub(crate) fn wake(&self) {

@@ -64,6 +64,10 @@ impl<'a> Reading<'a> {
         loop {
             let capacity = self.hub.limits().channel_capacity;
             for frame in arrived.drain(..) {
+                // Whoever is to be closed is not served on: its answers would put the end off.
+                if self.conn.outbox.is_closing() {
+                    continue;
+                }
                 done += PLAIN + frame.len();
                 if let Err(ending) = self.request(&frame) {
                     return ending;
@@ -266,7 +270,10 @@ impl<'a> Reading<'a> {
             None => {
                 let slot = self.hub.slot(name).ok_or_else(|| unknown(name))?;
                 if !slot.is_live() {
-                    return Err(RefusedWhy::Stopping);
+                    return Err(match self.hub.is_stopping() {
+                        true => RefusedWhy::Stopping,
+                        false => RefusedWhy::UnknownTopic,
+                    });
                 }
                 let (id, before) = (self.conn.id, self.conn.meets(&slot));
                 if before != 0 {

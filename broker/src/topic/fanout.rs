@@ -322,9 +322,14 @@ impl Fanout {
 
     /// Ends all subscriptions.
     pub(super) fn end(&mut self, shared: &mut Shared, reason: EndReason, out: &mut Vec<Output>) {
-        let conns: Vec<_> = self.subscribers.iter().map(|subscriber| subscriber.conn).collect();
-        for conn in conns {
+        let last = self.log.end().seq;
+        let gaps = |one: &Subscriber| (one.conn, one.missed(last).collect::<Vec<_>>());
+        let conns: Vec<_> = self.subscribers.iter().map(gaps).collect();
+        for (conn, missed) in conns {
             self.remove(shared, conn);
+            for (from, to) in missed {
+                out.push(Output::Tell(conn, shared.gap(from, to, GapReason::Dropped)));
+            }
             out.push(Output::Tell(conn, shared.ended(reason)));
         }
     }
@@ -343,8 +348,13 @@ impl Fanout {
                 let range = (sent.from, sent.to);
                 shared.report(conn, range, sent.messages, LeftState::Unconfirmed, into);
             }
-            for (from, to) in subscriber.ranges(self.log.end()) {
-                shared.report(conn, (from, to), to + 1 - from, LeftState::Queued, into);
+            let end = self.log.end();
+            let missed = subscriber.missed(end.seq).map(|range| (range, LeftState::Dropped));
+            let queued = subscriber.ranges(end).map(|range| (range, LeftState::Queued));
+            let mut ranges: Vec<_> = missed.chain(queued).collect();
+            ranges.sort_unstable();
+            for ((from, to), state) in ranges {
+                shared.report(conn, (from, to), to + 1 - from, state, into);
             }
         }
     }
@@ -374,7 +384,7 @@ fn lacks_room(queued: Point, limits: Limits, wanted: u64) -> bool {
 fn missed(resume: Option<Resume>, shared: &Shared) -> Option<(u64, GapReason)> {
     match resume? {
         Resume { epoch, .. } if epoch != shared.epoch => {
-            Some((Shared::FIRST, GapReason::Restarted))
+            (Shared::FIRST < shared.next).then_some((Shared::FIRST, GapReason::Restarted))
         }
         Resume { after, .. } => {
             let from = after.checked_add(1)?;

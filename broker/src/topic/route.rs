@@ -100,6 +100,28 @@ impl Route {
         Ok(())
     }
 
+    /// Takes from a block what there is no room for, where the policy is to refuse it and some of it fits.
+    pub(super) fn part(&self, shared: &Shared, block: &mut Block) -> Option<Block> {
+        let refuses = matches!(shared.settings.policy, Policy::Disconnect | Policy::DropNewest);
+        let Self::Queue(queue) = self else { return None };
+        let room = queue.room(shared.limits());
+        let count = block.fitting(room.messages, room.bytes);
+        if !refuses || count == 0 || block.count() <= count {
+            return None;
+        }
+        let front = block.split_front(count);
+        Some(std::mem::replace(block, front))
+    }
+
+    /// Notes what a subscriber does not get that goes. What a taker has goes to others.
+    pub(super) fn note_departure(&self, shared: &Shared, conn: ConnId, into: &mut Vec<Left>) {
+        if let Self::Fanout(fanout) = self {
+            let mut left = Vec::new();
+            fanout.left(shared, &mut left);
+            into.extend(left.into_iter().filter(|left| left.conn == Some(conn)));
+        }
+    }
+
     /// Numbers and queues a block that is kept already.
     pub(super) fn push(&mut self, shared: &mut Shared, block: Block, out: &mut Vec<Output>) {
         let (count, payload) = (block.count(), block.payload());

@@ -244,6 +244,15 @@ impl Subscriber {
         left
     }
 
+    /// What was dropped, and is not told yet: first and last of each range. `last` is the number behind
+    /// the last message.
+    pub(super) fn missed(&self, last: u64) -> impl Iterator<Item = (u64, u64)> {
+        let before = self.lost.map(|lost| (lost, self.at.seq));
+        let holes = self.holes.iter().map(|hole| (hole.from.seq, hole.to.seq));
+        let all = before.into_iter().chain(holes);
+        all.filter(move |(from, to)| from < to && *to <= last).map(|(from, to)| (from, to - 1))
+    }
+
     /// What is queued: first and last of each range.
     pub(super) fn ranges(&self, end: Point) -> impl Iterator<Item = (u64, u64)> {
         let starts = std::iter::once(self.at.seq).chain(self.holes.iter().map(|hole| hole.to.seq));

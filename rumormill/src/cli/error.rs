@@ -192,7 +192,9 @@ impl Error {
             #[cfg(feature = "broker")]
             Self::NothingArrives { .. } => false,
             #[cfg(feature = "broker")]
-            Self::Publish(_) | Self::Read { .. } | Self::Reach(_) | Self::Subscribe { .. } => false,
+            Self::Reach(error) => is_of_broker(error),
+            #[cfg(feature = "broker")]
+            Self::Publish(_) | Self::Read { .. } | Self::Subscribe { .. } => false,
             #[cfg(all(feature = "broker", feature = "node"))]
             Self::Broker(error) => error.is_usage() || error.of_registry().is_some_and(is_of_name),
             #[cfg(feature = "node")]
@@ -229,6 +231,21 @@ fn is_of_name(error: &RegistryError) -> bool {
     match error {
         RegistryError::Transport(error) => is_of_address(error),
         error => matches!(error, RegistryError::Unknown { .. }),
+    }
+}
+
+/// Whether no broker was reached because of what was written.
+#[cfg(feature = "broker")]
+fn is_of_broker(error: &rumormill::broker::ConnectError) -> bool {
+    use rumormill::broker::{ConnectError, GreetError};
+    let is_of_words = |error: &GreetError| match error {
+        GreetError::Datagrams { .. } => true,
+        GreetError::Dial(error) => is_of_name(error),
+        _ => false,
+    };
+    match error {
+        ConnectError::NoAddress => true,
+        ConnectError::Nobody(tried) => tried.iter().all(|(_, error)| is_of_words(error)),
     }
 }
 

@@ -8,7 +8,7 @@ use rumormill::{
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    time::{Interval, MissedTickBehavior, interval},
+    time::{Interval, MissedTickBehavior, interval, timeout},
 };
 
 use super::{
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// Where the broker is
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_ADDRESS)]
     to: Addr,
-    /// Publish what this file holds, as one message
+    /// Publish what this file holds, as one message; - is standard input
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Publish it so often; of standard input, so many lines at most [default: 1, or all]
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// Wait until the broker has said of each message that it is queued
     #[arg(long)]
     ack: bool,
-    /// How long what was published may take to be sent at the end
+    /// How long what was published may take at the end to be sent, and to be acknowledged
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = super::quantity::duration)]
     deadline: Duration,
     #[command(flatten)]
@@ -70,7 +70,8 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let settled = tokio::select! {
         biased;
         () = signals.next() => Ok(()),
-        settled = work.settle_all() => settled,
+        // What has no receipt by then, `finish` counts.
+        settled = timeout(args.deadline, work.settle_all()) => settled.unwrap_or(Ok(())),
     };
     let failed = done.and(settled);
     let code = finish(client, args.deadline, &work).await;
@@ -85,12 +86,20 @@ impl Args {
         match (&self.message, &self.file) {
             (Some(text), _) => Ok(Some(text.clone().into_bytes())),
             (None, Some(path)) => {
-                let read = fs::read(path);
+                let read = match path.as_os_str() == "-" {
+                    true => whole(std::io::stdin()),
+                    false => fs::read(path),
+                };
                 read.map(Some).map_err(|source| Error::Read { path: path.clone(), source })
             }
             (None, None) => Ok(None),
         }
     }
+}
+
+fn whole(mut from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes).map(|_| bytes)
 }
 
 /// What is published, and what the broker has still to say of it.
@@ -178,7 +187,8 @@ async fn finish(client: Client, deadline: Duration, work: &Work) -> ExitCode {
     let report = client.close(deadline).await;
     let stats = handle.stats();
     let refused: u64 = stats.refused.values().sum();
-    let (published, topic) = (grouped(stats.published), work.publisher.topic());
+    let published = grouped(stats.published.saturating_sub(refused));
+    let topic = work.publisher.topic();
     match (work.wants_ack, work.subscribers) {
         (true, last) => {
             let queued = grouped(stats.acknowledged);

@@ -22,8 +22,9 @@ fn line(Remainder { conn, left }: &Remainder) -> String {
         (0, 0) => "not numbered yet".into(),
         (from, to) => format!("numbers {from} to {to}"),
     };
-    let of = conn.as_deref().unwrap_or("nobody in particular");
+    let of = conn.as_deref().unwrap_or("a subscriber that has gone");
     let became = match left.state {
+        LeftState::Dropped => format!("dropped, since {of} lagged"),
         LeftState::Held => "not taken by anybody".into(),
         LeftState::Parked => format!("not taken from {of}, which waits for room"),
         LeftState::Queued => format!("not sent to {of}"),
@@ -35,6 +36,7 @@ fn line(Remainder { conn, left }: &Remainder) -> String {
 pub(crate) fn value(report: &StopReport) -> Value {
     let left = report.left.iter().map(|Remainder { conn, left }| {
         let state = match left.state {
+            LeftState::Dropped => "dropped",
             LeftState::Held => "held",
             LeftState::Parked => "parked",
             LeftState::Queued => "queued",

@@ -16,7 +16,10 @@ use rumormill::{
     broker::{Client, Delivery, Gap, Incoming, Settle, SubscribeOptions, Subscription, TopicName},
 };
 use serde_json::json;
-use tokio::task::{JoinSet, block_in_place};
+use tokio::{
+    task::{JoinSet, block_in_place},
+    time::timeout,
+};
 
 use super::{
     Error, Result, output,
@@ -70,7 +73,8 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         () = signals.next() => Ok(ExitCode::SUCCESS),
         ended = all(&mut reading) => ended,
     };
-    reading.shutdown().await;
+    // One may be writing to somebody who reads no more.
+    let _ = timeout(FAREWELL, reading.shutdown()).await;
     let _ = client.close(FAREWELL).await;
     drop(teller);
     ended

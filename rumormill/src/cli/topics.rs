@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Where the broker is asked: the path of its socket, or tcp://HOST:PORT [default: RUMORMILL_ADMIN, then
     /// where `rumormill broker` listens by itself]
     #[arg(long, value_name = "PLACE")]
-    socket: Option<Place>,
+    admin: Option<Place>,
     /// The file of the token that tcp:// needs
     #[arg(long, value_name = "FILE")]
     token: Option<PathBuf>,
@@ -45,7 +45,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
-    let client = admin::client(args.socket.as_ref(), args.token.as_deref(), default_broker_socket)?;
+    let client = admin::client(args.admin.as_ref(), args.token.as_deref(), default_broker_socket)?;
     let first = ask(&client).await?;
     if args.json {
         print_json(&first)?;

@@ -11,6 +11,21 @@ use super::{
 use crate::config::{Change, Config, Difference, Files, Loaded};
 
 impl Node {
+    /// What [`reload`](Self::reload) would change.
+    ///
+    /// # Errors
+    /// As for [`reload`](Self::reload), as far as it can be told beforehand.
+    pub fn rehearse(&self, loaded: &Loaded) -> Result<Vec<Difference>, ReloadError> {
+        let Loaded { config, files, .. } = loaded;
+        self.check_key(config, files)?;
+        let change = Change::between(&self.config(), config).into_live()?;
+        #[cfg(feature = "broker")]
+        if let Some(broker) = self.broker() {
+            crate::hub::with_window(broker, config.broker.config.clone())?;
+        }
+        Ok(change)
+    }
+
     /// Takes over another configuration while it runs, and what the files hold that it names: all of it,
     /// or nothing. Tells which keys are different.
     ///
@@ -30,8 +45,7 @@ impl Node {
             return Err(ReloadError::Over);
         }
         let old = self.config();
-        self.check_key(config, files)?;
-        let change = Change::between(&old, config).into_live()?;
+        let change = self.rehearse(loaded)?;
         let metadata = match old.node.metadata == config.node.metadata {
             true => current.metadata.clone(),
             false => Bytes::copy_from_slice(metadata(config)),

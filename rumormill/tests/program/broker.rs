@@ -261,7 +261,7 @@ async fn what_goes_through_can_be_asked() {
     assert!(missing.starts_with("this is a broker, and no node of a cluster"), "{missing}");
 
     let place = folder.path("admin.sock");
-    let shown = run(&["topics", "--socket", &place, "--once"]);
+    let shown = run(&["topics", "--admin", &place, "--once"]);
     assert_eq!(shown.lines.len(), 3, "{shown:?}");
     assert!(
         shown.lines[1].starts_with("events               fanout      1          5 "),

@@ -114,7 +114,7 @@ fn a_topic_that_ends_refuses_what_is_parked() {
     let said = rig.said();
     assert_eq!(
         said,
-        [Heard::Refused(9, RefusedWhy::Stopping, 2), Heard::Ended(1, EndReason::Removed)]
+        [Heard::Refused(9, RefusedWhy::UnknownTopic, 2), Heard::Ended(1, EndReason::Removed)]
     );
     assert_eq!(rig.memory.used(), 0);
 }

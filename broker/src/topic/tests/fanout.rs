@@ -206,6 +206,18 @@ fn smaller_limits_apply_to_what_is_queued() {
 }
 
 #[test]
+fn who_goes_while_a_topic_drains_is_in_the_report() {
+    let mut rig = fanout(Policy::DropOldest, 2);
+    rig.subscribe(1);
+    rig.publish(9, some(3)).expect("accepted");
+    rig.topic.stop_accepting();
+    rig.forget(1);
+    let left: Vec<_> =
+        rig.end(EndReason::Stopping).iter().map(|left| (left.from, left.to, left.state)).collect();
+    assert_eq!(left, [(1, 1, LeftState::Dropped), (2, 3, LeftState::Queued)]);
+}
+
+#[test]
 fn what_is_left_is_reported_by_subscriber_and_range() {
     let mut rig = fanout(Policy::DropNewest, 3);
     rig.subscribe(1);
@@ -217,10 +229,15 @@ fn what_is_left_is_reported_by_subscriber_and_range() {
     rig.publish(9, some(1)).expect("accepted");
     let left: Vec<_> =
         rig.end(EndReason::Stopping).iter().map(|left| (left.from, left.to, left.state)).collect();
-    let expected =
-        [(2, 4, LeftState::Unconfirmed), (5, 5, LeftState::Queued), (12, 12, LeftState::Queued)];
+    let expected = [
+        (2, 4, LeftState::Unconfirmed),
+        (5, 5, LeftState::Queued),
+        (6, 11, LeftState::Dropped),
+        (12, 12, LeftState::Queued),
+    ];
     assert_eq!(left, expected);
-    assert_eq!(rig.said().last(), Some(&Heard::Ended(1, EndReason::Stopping)));
+    let told = [Heard::Gap(1, 6, 11, GapReason::Dropped), Heard::Ended(1, EndReason::Stopping)];
+    assert!(rig.said().ends_with(&told));
     assert!(rig.topic.is_drained() && rig.memory.used() == 0);
 }
 

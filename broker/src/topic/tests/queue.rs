@@ -170,6 +170,10 @@ fn what_was_delivered_too_often_is_given_up() {
     assert_eq!(again(&give_back(&mut rig)), [(1, 1), (2, 1)]);
     assert_eq!(rig.said(), [Heard::DeadLetter(vec!["a".into(), "b".into()])]);
     assert_eq!(rig.topic.stats().dead_lettered, 2);
+    let mut drained = queue(Policy::DropNewest, 4);
+    drained.topic.stop_accepting();
+    assert_eq!(drained.publish(9, some(1)), Err(RefusedWhy::Stopping));
+    drained.publish(0, some(1)).expect("what another topic gives up is kept");
     rig.reconfigure(Settings { max_deliveries: 1, ..twice });
     rig.settle(1, Verdict::GiveBack, &[(3, 1)]).expect("subscribed");
     assert_eq!((rig.topic.stats().given_up, rig.topic.is_drained()), (1, true));
@@ -178,16 +182,19 @@ fn what_was_delivered_too_often_is_given_up() {
 
 #[test]
 fn a_full_queue_refuses_or_drops_what_nobody_has() {
-    for (policy, expected) in [
-        (Policy::DropNewest, Err(RefusedWhy::Full)),
-        (Policy::Disconnect, Err(RefusedWhy::Full)),
-        (Policy::DropOldest, Ok(())),
-    ] {
+    for policy in [Policy::DropNewest, Policy::Disconnect] {
         let mut rig = queue(policy, 4);
         rig.publish(9, some(3)).expect("accepted");
-        assert_eq!(rig.publish(9, some(2)), expected, "{policy:?}");
-        assert!(rig.topic.stats().queued.messages <= 4);
+        assert_eq!(rig.submit(9, Some(1), some(2)), Err(RefusedWhy::Full), "a receipt is for all");
+        rig.publish(9, some(3)).expect("one fits");
+        assert_eq!(rig.said(), [Heard::Refused(9, RefusedWhy::Full, 2)], "{policy:?}");
+        assert_eq!(rig.publish(9, some(1)), Err(RefusedWhy::Full));
+        let stats = rig.topic.stats();
+        assert_eq!((stats.queued.messages, stats.refused[&RefusedWhy::Full]), (4, 5));
     }
+    let mut rig = queue(Policy::DropOldest, 4);
+    [3, 2].into_iter().for_each(|count| rig.publish(9, some(count)).expect("accepted"));
+    assert_eq!(rig.topic.stats().queued.messages, 4);
     let mut rig = queue(Policy::DropOldest, 4);
     rig.subscribe(1);
     rig.publish(9, some(4)).expect("accepted");

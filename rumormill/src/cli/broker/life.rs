@@ -2,11 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use rumormill::{
-    config::{Change, broker::Loaded},
-    hub::Hub,
-    transport::with_causes,
-};
+use rumormill::{config::broker::Loaded, hub::Hub, transport::with_causes};
 use serde_json::{Value, json};
 
 use super::Error;
@@ -117,8 +113,7 @@ impl Life {
     /// What a reload would change.
     async fn rehearse(&self) -> Reloaded {
         let loaded = self.settings.rehearse().await?;
-        let change = Change::between_brokers(&self.hub.config(), &loaded.config);
-        change.into_live().map_err(|error| error.to_string())
+        self.hub.rehearse(&loaded).map_err(|error| with_causes(&error))
     }
 
     async fn reload_aloud(&mut self) -> Reloaded {

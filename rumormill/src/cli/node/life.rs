@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
 use rumormill::{
     Node,
-    config::{Change, Difference},
+    config::Difference,
     endpoint::{Inbox, Message},
     gossip::{Event, Heard, MemberInfo, Rumors, Standing},
     node::Farewell,
@@ -254,8 +254,7 @@ impl Life {
     /// What a reload would change.
     async fn rehearse(&self) -> Reloaded {
         let loaded = self.settings.rehearse().await?;
-        let change = Change::between(&self.node.config(), &loaded.config);
-        change.into_live().map_err(|error| error.to_string())
+        self.node.rehearse(&loaded).map_err(|error| with_causes(&error))
     }
 
     /// Reads the configuration and takes it over, or tells why not: nothing has changed then.

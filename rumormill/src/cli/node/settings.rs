@@ -135,8 +135,18 @@ impl<K: Kind> Settings<K> {
     pub(in crate::cli) fn take_default_socket(&mut self, mut loaded: K) -> K {
         let is_said = !is_unsaid(&loaded);
         let said = is_said.then_some(loaded.admin().socket.as_deref());
-        self.default_socket = default_socket::<K>(said);
+        self.default_socket = Self::usual_socket(said);
         self.completed(loaded)
+    }
+
+    #[cfg(feature = "admin")]
+    fn usual_socket(said: Option<Option<&Path>>) -> Option<PathBuf> {
+        super::inherited::socket(said).or_else(|| Some(K::default_socket()))
+    }
+
+    #[cfg(not(feature = "admin"))]
+    fn usual_socket(_: Option<Option<&Path>>) -> Option<PathBuf> {
+        None
     }
 
     /// Goes without administration, which nobody has asked for.
@@ -229,16 +239,6 @@ fn is_unsaid(loaded: &impl Kind) -> bool {
         setting.is_none_or(|setting| setting.origin == Origin::Default)
     };
     is_default("admin.socket") && is_default("admin.tcp")
-}
-
-#[cfg(feature = "admin")]
-fn default_socket<K: Kind>(said: Option<Option<&Path>>) -> Option<PathBuf> {
-    super::inherited::socket(said).or_else(|| Some(K::default_socket()))
-}
-
-#[cfg(not(feature = "admin"))]
-fn default_socket<K>(_: Option<Option<&Path>>) -> Option<PathBuf> {
-    None
 }
 
 /// What the program itself does about a configuration.
