@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    ops::Range,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -36,45 +37,86 @@ pub struct Submitted {
 
 /// What becomes of one block, with those who wait to hear of it.
 #[derive(Debug, Default)]
-pub(super) struct Fate(Mutex<State>);
+struct Fate(Mutex<State>);
 
-/// The receipt of the first message of a block, or what became of all of them instead.
+/// Messages of one block that fare alike: all of them, until it is parted.
+#[derive(Clone, Debug)]
+pub(super) struct Share {
+    fate: Arc<Fate>,
+    messages: Range<u32>,
+}
+
+/// The receipt of the first message of a share, or what became of all of them instead.
 pub(super) type Outcome = Result<Receipt, PublishError>;
 
 /// Outcomes that are told when the lock under which they were found is let go of.
-pub(super) type Outcomes = Vec<(Arc<Fate>, Outcome)>;
+pub(super) type Outcomes = Vec<(Share, Outcome)>;
 
 #[derive(Debug, Default)]
 struct State {
-    outcome: Option<Outcome>,
+    /// The first that is about a message counts.
+    outcomes: Vec<(Range<u32>, Outcome)>,
     wakers: Vec<Waker>,
 }
 
-impl Fate {
-    /// Tells everybody who waits; the first outcome counts.
-    pub(super) fn settle(&self, outcome: Outcome) {
-        let wakers = {
-            let mut state = self.lock();
-            state.outcome.get_or_insert(outcome);
-            std::mem::take(&mut state.wakers)
-        };
-        wakers.into_iter().for_each(Waker::wake);
+impl State {
+    fn outcome(&self, index: u32) -> Option<Outcome> {
+        let (messages, outcome) = self.outcomes.iter().find(|told| told.0.contains(&index))?;
+        let after = u64::from(index - messages.start);
+        // The broker says what it likes.
+        let seq = |first: Receipt| first.seq.saturating_add(after);
+        Some(outcome.map(|first| Receipt { seq: seq(first), ..first }))
     }
+}
 
+impl Fate {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells each its outcome.
-pub(super) fn settle_all(outcomes: &mut Outcomes) {
-    outcomes.drain(..).for_each(|(fate, outcome)| fate.settle(outcome));
+impl Share {
+    /// All messages of a block, however many there will be.
+    const ALL: Range<u32> = 0..u32::MAX;
+
+    /// What is told of one message of a block that is not parted yet.
+    pub(super) fn submitted(&self, index: u32) -> Submitted {
+        Submitted { fate: Arc::clone(&self.fate), index, slot: None }
+    }
+
+    /// The first `count` messages, which this share loses.
+    pub(super) fn split_front(&mut self, count: u32) -> Self {
+        let at = self.messages.start.saturating_add(count).min(self.messages.end);
+        let messages = self.messages.start..at;
+        self.messages.start = at;
+        Self { fate: Arc::clone(&self.fate), messages }
+    }
+
+    /// Tells everybody who waits; the first outcome counts.
+    fn settle(self, outcome: Outcome) {
+        let is_all = self.messages == Self::ALL;
+        let wakers = {
+            let mut state = self.fate.lock();
+            state.outcomes.push((self.messages, outcome));
+            match is_all {
+                true => std::mem::take(&mut state.wakers),
+                // Those who wait for the other share keep their slots.
+                false => state.wakers.clone(),
+            }
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
 }
 
-impl Submitted {
-    pub(super) fn new(fate: Arc<Fate>, index: u32) -> Self {
-        Self { fate, index, slot: None }
+impl Default for Share {
+    fn default() -> Self {
+        Self { fate: Arc::default(), messages: Self::ALL }
     }
+}
+
+/// Tells each its outcome.
+pub(super) fn settle_all(outcomes: &mut Outcomes) {
+    outcomes.drain(..).for_each(|(share, outcome)| share.settle(outcome));
 }
 
 impl Future for Submitted {
@@ -83,9 +125,8 @@ impl Future for Submitted {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let fate = Arc::clone(&self.fate);
         let mut state = fate.lock();
-        if let Some(outcome) = state.outcome {
-            let index = u64::from(self.index);
-            return Poll::Ready(outcome.map(|first| Receipt { seq: first.seq + index, ..first }));
+        if let Some(outcome) = state.outcome(self.index) {
+            return Poll::Ready(outcome);
         }
         match self.slot.and_then(|slot| state.wakers.get_mut(slot)) {
             Some(waker) => waker.clone_from(cx.waker()),

@@ -14,8 +14,8 @@ use crate::{
     wire::{Block, GapReason, Request, Resume, Subscribe, Subscribed, Verdict},
 };
 
-/// What has arrived for one subscription, in order. It is bounded by the window that the broker is
-/// told; a broker that sends much more is cut off.
+/// What has arrived for one subscription, in order. It is bounded by the window, of which the broker is
+/// told what is left; a broker that sends much more is cut off.
 #[derive(Debug)]
 pub(super) struct Inbox {
     pub(super) topic: TopicName,
@@ -28,7 +28,8 @@ pub(super) struct Inbox {
 /// Something that has arrived.
 #[derive(Debug)]
 pub(super) enum Entry {
-    Block(Arrived),
+    /// With the routing over the conn that it came over: a broker that was restarted may have another.
+    Block(Arrived, Routing),
     Gap(Gap),
 }
 
@@ -56,8 +57,13 @@ struct State {
     routing: Routing,
     /// The number of the next message, of a fanout topic.
     expected: u64,
-    /// Bytes that have arrived over this conn and are not finished with.
+    /// Bytes of fanout blocks that are not finished with, over whichever conn they came.
     held: usize,
+    /// Bytes of a queue's blocks among the entries. What its user has and does not settle is not
+    /// counted: the broker waits for it only so long.
+    waiting: usize,
+    /// The window that the broker was told over this conn.
+    asked: u32,
     /// Bytes that were finished with and not told of yet.
     finished: usize,
     seen: Option<u64>,
@@ -118,8 +124,13 @@ impl Inbox {
         // A queue has kept what nobody has settled.
         let epoch = state.epoch.filter(|_| state.routing == Routing::Fanout);
         let resume = epoch.map(|epoch| Resume { epoch, after });
+        // The broker does not know of what came over the conns before.
+        let held = u32::try_from(state.held).unwrap_or(u32::MAX);
+        // It holds for the whole conn, also when the user has caught up: not too small, then.
+        let window = self.window.saturating_sub(held).max(self.window / LEAST_SHARE).max(1);
+        state.asked = window;
         let topic = self.topic.as_str();
-        Some(Request::Subscribe(Subscribe { topic, window: self.window, resume }).encode())
+        Some(Request::Subscribe(Subscribe { topic, window, resume }).encode())
     }
 
     /// Whether the broker has never answered.
@@ -168,32 +179,33 @@ impl Inbox {
             return Err(Overrun);
         };
         arrived.conn = state.conn;
-        if state.routing == Routing::Fanout && state.place(&mut arrived, end) == 0 {
-            return Ok(());
-        }
         let most = 2 * self.window as usize + SLACK;
-        if most < state.held {
-            match state.routing {
-                Routing::Fanout => return Err(Overrun),
+        let routing = state.routing;
+        match routing {
+            // Before it is placed: what is not taken has to be missing later.
+            Routing::Fanout if most < state.held => return Err(Overrun),
+            Routing::Fanout if state.place(&mut arrived, end) == 0 => return Ok(()),
+            Routing::Fanout => state.held += arrived.block.bytes().len(),
+            Routing::Queue => {
                 // What lies here longer than the broker waits is at others by now.
-                Routing::Queue => state.drop_stale(most),
+                state.drop_stale(most);
+                state.waiting += arrived.block.bytes().len();
             }
         }
-        state.held += arrived.block.bytes().len();
-        state.entries.push_back(Entry::Block(arrived));
+        state.entries.push_back(Entry::Block(arrived, routing));
         Ok(())
     }
 
-    /// The broker tells of messages that will not come.
+    /// The broker tells of messages that will not come. Where they begin is known here.
     pub(super) fn gap(&self, gap: Gap) {
         let mut state = self.lock();
         // An end of a topic that began anew was shown when that was learnt.
         if !matches!(state.phase, Phase::Open) || gap.reason == GapReason::Restarted {
             return;
         }
-        if state.expected <= gap.to {
-            state.expected = gap.to.saturating_add(1);
-            state.entries.push_back(Entry::Gap(gap));
+        if state.routing == Routing::Fanout && state.expected <= gap.to {
+            let from = std::mem::replace(&mut state.expected, gap.to.saturating_add(1));
+            state.gap(Gap { from, ..gap });
         }
     }
 
@@ -218,10 +230,16 @@ impl Inbox {
         }
     }
 
+    /// Who gets the topic's messages, as the broker said last.
+    pub(super) fn routing(&self) -> Routing {
+        self.lock().routing
+    }
+
     /// Exchanges what has arrived for `into`, which is empty.
     pub(super) fn take(&self, into: &mut VecDeque<Entry>) -> Found {
         let mut state = self.lock();
         std::mem::swap(&mut state.entries, into);
+        state.waiting = 0;
         match state.phase {
             _ if !into.is_empty() => Found::Some,
             Phase::Over(ended) => Found::Over(ended),
@@ -230,25 +248,26 @@ impl Inbox {
     }
 
     /// Whether what came over that conn still counts: of a queue, the broker gives it to others.
-    pub(super) fn is_current(&self, conn: u64) -> bool {
-        let state = self.lock();
-        state.routing == Routing::Fanout || state.conn == conn
+    pub(super) fn is_current(&self, conn: u64, routing: Routing) -> bool {
+        routing == Routing::Fanout || self.lock().conn == conn
     }
 
     /// The user has finished with everything of a fanout topic through that message.
     pub(super) fn see(&self, conn: u64, through: u64, bytes: usize) -> Noted {
         let mut state = self.lock();
+        state.held = state.held.saturating_sub(bytes);
         if state.conn != conn {
             return Noted::Already;
         }
         state.seen = state.seen.max(Some(through));
-        state.finish(bytes, self.window)
+        state.finish(bytes)
     }
 
-    /// The user has finished with a message of a queue.
+    /// The user has finished with a message; it means nothing unless that came from a queue.
     pub(super) fn settle(&self, conn: u64, verdict: Verdict, seq: u64, bytes: usize) -> Noted {
         let mut state = self.lock();
-        if state.conn != conn {
+        // The routing stays the same as long as the conn does.
+        if state.conn != conn || state.routing != Routing::Queue {
             return Noted::Already;
         }
         let runs = match verdict {
@@ -256,7 +275,7 @@ impl Inbox {
             Verdict::GiveBack => &mut state.given_back,
         };
         match runs.push(seq) {
-            true => state.finish(bytes, self.window),
+            true => state.finish(bytes),
             false => Noted::Already,
         }
     }
@@ -286,6 +305,12 @@ impl Inbox {
     }
 }
 
+impl Entry {
+    fn is_of_queue(&self) -> bool {
+        matches!(self, Self::Block(_, Routing::Queue))
+    }
+}
+
 impl State {
     /// What was between the conn before and the user has lost its meaning.
     fn begin(&mut self, conn: u64) {
@@ -293,10 +318,10 @@ impl State {
             self.phase = Phase::Asked;
         }
         self.conn = conn;
-        (self.held, self.finished, self.seen, self.is_noted) = (0, 0, None, false);
+        (self.waiting, self.finished, self.seen, self.is_noted) = (0, 0, None, false);
         (self.done, self.given_back) = (Runs::default(), Runs::default());
         if self.routing == Routing::Queue {
-            self.entries.clear();
+            self.entries.retain(|entry| !entry.is_of_queue());
         }
     }
 
@@ -314,22 +339,35 @@ impl State {
         arrived.block.count()
     }
 
+    /// Shows what is missing. Gaps that meet are one, of the first's reason: they take no room of the
+    /// window, so that many would have no bound.
     fn gap(&mut self, gap: Gap) {
-        self.entries.push_back(Entry::Gap(gap));
-    }
-
-    fn drop_stale(&mut self, most: usize) {
-        while most < self.held {
-            let Some(Entry::Block(stale)) = self.entries.pop_front() else { return };
-            self.held = self.held.saturating_sub(stale.block.bytes().len());
+        match self.entries.back_mut() {
+            // What is missing of the old numbers nobody knows: no more of them needs to be told.
+            Some(Entry::Gap(last)) if gap.reason == GapReason::Restarted => *last = gap,
+            Some(Entry::Gap(last)) => {
+                // A topic that began anew, and had no message yet, has 0 there.
+                last.from = if last.from == 0 { gap.from } else { last.from };
+                last.to = gap.to;
+            }
+            _ => self.entries.push_back(Entry::Gap(gap)),
         }
     }
 
-    fn finish(&mut self, bytes: usize, window: u32) -> Noted {
-        self.held = self.held.saturating_sub(bytes);
-        let share = window as usize / 4;
+    /// Drops the oldest of a queue. What is here of the time when it was none stays.
+    fn drop_stale(&mut self, most: usize) {
+        while most < self.waiting {
+            let at = self.entries.iter().position(Entry::is_of_queue);
+            let stale = at.and_then(|at| self.entries.remove(at));
+            let Some(Entry::Block(stale, _)) = stale else { return };
+            self.waiting = self.waiting.saturating_sub(stale.block.bytes().len());
+        }
+    }
+
+    fn finish(&mut self, bytes: usize) -> Noted {
+        let share = self.asked as usize / 4;
         let was_urgent = share < self.finished && self.is_noted;
-        self.finished += bytes;
+        self.finished = self.finished.saturating_add(bytes);
         let is_urgent = share < self.finished && !was_urgent;
         match (std::mem::replace(&mut self.is_noted, true), is_urgent) {
             (true, false) => Noted::Already,
@@ -342,3 +380,6 @@ impl State {
 
 /// What may be held beyond twice the window: a block that is longer than it.
 const SLACK: usize = 1 << 20;
+
+/// A new conn's window is at least this part of the whole, whatever the user still has.
+const LEAST_SHARE: u32 = 16;

@@ -1,13 +1,15 @@
 //! What is published to one topic, until the broker has told what became of it.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
+pub(super) use super::outbox::pending::Allowed;
 use super::{
     config::cost,
-    fate::{Fate, Outcomes, Receipt, Submitted},
+    fate::{Outcomes, Receipt, Share, Submitted},
+    outbox::pending::Pending,
     tally::Tally,
 };
 use crate::{
@@ -26,7 +28,9 @@ pub(super) struct Lane {
     number: u64,
     closed: VecDeque<Pending>,
     open: Blocks,
-    open_fate: Option<Arc<Fate>>,
+    open_fate: Option<Share>,
+    /// Bytes of a block of more than one message, as the conn, or the last one, takes it.
+    most: usize,
     /// The length of the last block, which the next one is likely to have.
     usual: usize,
     sent: VecDeque<Sent>,
@@ -43,14 +47,6 @@ pub(super) struct Lane {
     refused: Option<(RefusedWhy, Instant)>,
 }
 
-/// A block that waits.
-#[derive(Debug)]
-struct Pending {
-    block: Block,
-    fate: Option<Arc<Fate>>,
-    asks: bool,
-}
-
 /// A block that was sent.
 #[derive(Debug)]
 struct Sent {
@@ -59,22 +55,14 @@ struct Sent {
     messages: u32,
     largest: u32,
     receipt: Option<u64>,
-    fate: Option<Arc<Fate>>,
+    fate: Option<Share>,
     at: Instant,
-}
-
-/// What a conn allows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Allowed {
-    /// Bytes of the longest frame.
-    pub(super) frame: usize,
-    /// Bytes of blocks to each topic before the first Credit.
-    pub(super) window: u64,
 }
 
 impl Lane {
     pub(super) fn new(topic: TopicName, number: usize, allowed: Option<Allowed>) -> Self {
         Self {
+            most: allowed.map_or(LONGEST, |allowed| allowed.block(&topic).min(LONGEST)),
             topic,
             is_listed: false,
             number: (number as u64) << COUNTER,
@@ -116,7 +104,7 @@ impl Lane {
             self.probing = self.probing.max(len);
             return self.push_alone(Block::of(message), wants, asks);
         }
-        if !self.open.is_empty() && LONGEST < self.open.len() + cost(message.len()) {
+        if !self.open.is_empty() && self.most < self.open.len() + cost(message.len()) {
             self.close_block();
         }
         if self.open.is_empty() {
@@ -196,28 +184,37 @@ impl Lane {
         [head.freeze(), block.bytes().clone()]
     }
 
-    /// Gives up what waits in front and can never be sent over this conn.
+    /// Gives up what waits in front and can never be sent over this conn. Blocks that were made for
+    /// one that took more are parted.
     pub(super) fn drop_unsendable(
         &mut self,
         allowed: Allowed,
         tally: &mut Tally,
         out: &mut Outcomes,
     ) {
-        let most = allowed.frame.saturating_sub(HEAD + self.topic.as_str().len());
-        let most = most.min(allowed.window as usize);
+        let most = allowed.block(&self.topic);
+        if most < self.open.len() {
+            self.close_block();
+        }
         let is_too_long = |next: &Pending| most < next.block.bytes().len();
         while let Some(pending) = pop_if(&mut self.closed, is_too_long) {
-            let count = u64::from(pending.block.count());
+            if 1 < pending.block.count() {
+                let parts = pending.part(most);
+                parts.into_iter().rev().for_each(|part| self.closed.push_front(part));
+                continue;
+            }
             tally.waiting_less(&pending.block);
-            tally.refused(RefusedWhy::TooLarge, count);
+            tally.refused(RefusedWhy::TooLarge, 1);
             let refused = Err(PublishError::Refused(RefusedWhy::TooLarge));
             out.extend(pending.fate.map(|fate| (fate, refused)));
         }
     }
 
-    /// The broker has granted more.
+    /// The broker has granted more. One that grants what it cannot mean is believed in part, so that
+    /// what was sent and not told of has an end.
     pub(super) fn credit(&mut self, through: u64, tally: &mut Tally) {
-        self.credit = self.credit.max(through);
+        let most = self.through.saturating_add(self.window.saturating_mul(WINDOWS));
+        self.credit = self.credit.max(through.min(most));
         let accepted = through.saturating_sub(self.window);
         let is_accepted = |sent: &Sent| sent.receipt.is_none() && sent.end <= accepted;
         while let Some(sent) = pop_if(&mut self.sent, is_accepted) {
@@ -249,7 +246,8 @@ impl Lane {
         self.sent.iter().position(|sent| sent.receipt == Some(receipt))
     }
 
-    /// The broker has refused messages: those with this receipt, or else some that wanted none.
+    /// The broker has refused messages: the last of those with this receipt, or else some that wanted
+    /// none.
     pub(super) fn refused(
         &mut self,
         why: RefusedWhy,
@@ -259,29 +257,70 @@ impl Lane {
         tally: &mut Tally,
         out: &mut Outcomes,
     ) {
-        let is_it = |sent: &Sent| sent.receipt == receipt && sent.messages == messages;
-        let at = self.sent.iter().position(is_it);
-        let sent = at.and_then(|at| self.sent.remove(at));
-        match &sent {
-            Some(_) => tally.in_flight_less(messages.into()),
-            None => tally.told_wrongly(messages.into()),
-        }
-        tally.refused(why, messages.into());
-        out.extend(
-            sent.and_then(|sent| sent.fate).map(|fate| (fate, Err(PublishError::Refused(why)))),
-        );
+        let block = match receipt {
+            Some(receipt) => self.refused_block(why, receipt, messages, tally, out),
+            None => self.refused_some(why, messages, tally),
+        };
         match why {
             RefusedWhy::UnknownTopic | RefusedWhy::NotAllowed => self.refused = Some((why, now)),
-            RefusedWhy::TooLarge if messages == 1 => self.probing = self.proven,
+            RefusedWhy::TooLarge if block == 1 => self.probing = self.proven,
             RefusedWhy::TooLarge => (self.proven, self.probing) = (0, 0),
             _ => (),
         }
     }
 
-    /// Gives up what waits for a receipt since before `since`.
+    /// Refuses the last `messages` of a block that asked for a receipt. The broker had let those before
+    /// in, and tells no more of them. Returns how many the block had.
+    fn refused_block(
+        &mut self,
+        why: RefusedWhy,
+        receipt: u64,
+        messages: u32,
+        tally: &mut Tally,
+        out: &mut Outcomes,
+    ) -> u32 {
+        let at = self.position(receipt);
+        // Of those that are not there something else was told, and counted, before.
+        let Some(mut sent) = at.and_then(|at| self.sent.remove(at)) else { return messages };
+        let block = sent.messages;
+        let refused = messages.min(block);
+        sent.messages -= refused;
+        let before = sent.fate.as_mut().map(|fate| fate.split_front(sent.messages));
+        let rest = std::mem::replace(&mut sent.fate, before);
+        if sent.messages != 0 {
+            give_up(&sent, tally, out);
+        }
+        tally.in_flight_less(refused.into());
+        tally.refused(why, refused.into());
+        out.extend(rest.map(|fate| (fate, Err(PublishError::Refused(why)))));
+        block
+    }
+
+    /// Refuses messages of a block that asked for no receipt: all, the rest of a longer one, or some
+    /// that counted as sent. Returns how many the block had.
+    fn refused_some(&mut self, why: RefusedWhy, messages: u32, tally: &mut Tally) -> u32 {
+        let mut asked_for_none = self.sent.iter().enumerate().filter(|(_, s)| s.receipt.is_none());
+        let at = asked_for_none.clone().find(|(_, sent)| sent.messages == messages);
+        let at = at.or_else(|| asked_for_none.find(|(_, sent)| messages < sent.messages));
+        let Some((at, block)) = at.map(|(at, sent)| (at, sent.messages)) else {
+            let counted = tally.stats.sent.min(messages.into());
+            tally.told_wrongly(counted);
+            tally.refused(why, counted);
+            return messages;
+        };
+        tally.in_flight_less(messages.into());
+        tally.refused(why, messages.into());
+        match self.sent.get_mut(at).filter(|sent| messages < sent.messages) {
+            Some(sent) => sent.messages -= messages,
+            None => drop(self.sent.remove(at)),
+        }
+        block
+    }
+
+    /// Gives up what the broker has told nothing of since before `since`.
     pub(super) fn expire(&mut self, since: Instant, tally: &mut Tally, out: &mut Outcomes) {
         self.sent.retain(|sent| {
-            let is_late = sent.receipt.is_some() && sent.at < since;
+            let is_late = sent.at < since;
             if is_late {
                 give_up(sent, tally, out);
             }
@@ -289,19 +328,22 @@ impl Lane {
         });
     }
 
-    /// Everything that was sent so far has been read by the broker, as a Pong tells.
-    pub(super) fn confirm(&mut self, tally: &mut Tally) {
+    /// What was sent before has been read by the broker, as a Pong tells: of `None`, everything.
+    pub(super) fn confirm(&mut self, before: Option<Instant>, tally: &mut Tally) {
         self.sent.retain(|sent| {
-            if sent.receipt.is_none() {
+            let is_read = before.is_none_or(|before| sent.at < before);
+            let is_told = sent.receipt.is_none() && is_read;
+            if is_told {
                 tally.told(sent.messages.into());
             }
-            sent.receipt.is_some()
+            !is_told
         });
     }
 
     /// A conn is open.
     pub(super) fn opened(&mut self, allowed: Allowed) {
         (self.through, self.credit, self.window) = (0, allowed.window, allowed.window);
+        self.most = allowed.block(&self.topic).min(LONGEST);
         self.probing = self.proven;
     }
 
@@ -333,8 +375,8 @@ fn pop_if<T>(queue: &mut VecDeque<T>, is_it: impl FnOnce(&T) -> bool) -> Option<
     queue.front().is_some_and(is_it).then(|| queue.pop_front()).flatten()
 }
 
-fn submitted(fate: &mut Option<Arc<Fate>>, index: u32) -> Submitted {
-    Submitted::new(Arc::clone(fate.get_or_insert_default()), index)
+fn submitted(fate: &mut Option<Share>, index: u32) -> Submitted {
+    fate.get_or_insert_default().submitted(index)
 }
 
 fn give_up(sent: &Sent, tally: &mut Tally, out: &mut Outcomes) {
@@ -346,6 +388,8 @@ fn give_up(sent: &Sent, tally: &mut Tally, out: &mut Outcomes) {
 pub(super) const LONGEST: usize = 64 << 10;
 /// Bytes of a Publish beside its name and its block.
 pub(super) const HEAD: usize = 11;
+/// Windows beyond what was sent that a broker may grant. It grants one.
+const WINDOWS: u64 = 4;
 /// How long a publisher is told of a refusal that holds for the whole topic.
 const REMEMBERED: Duration = Duration::from_secs(1);
 /// Bits of a receipt's number that count within its lane.

@@ -1,6 +1,7 @@
 //! What a client has to say to its broker: lanes of messages, and everything beside them.
 
 mod gather;
+pub(super) mod pending;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -77,6 +78,8 @@ struct Link {
     /// How often something is said.
     beat: Duration,
     ping_due: Instant,
+    /// The last Ping that said that the client lives: its token, and when it was sent.
+    pinged: (u64, Instant),
     expire_due: Instant,
     /// The Ping behind everything, when the client is being closed.
     farewell: Farewell,
@@ -269,10 +272,18 @@ impl Outbox {
     }
 
     pub(super) fn pong(&mut self, token: u64) {
-        let Some(link) = self.link.as_mut().filter(|_| token == FAREWELL) else { return };
-        link.farewell = Farewell::Answered;
+        let Some(link) = self.link.as_mut() else { return };
+        let before = match token {
+            FAREWELL => {
+                link.farewell = Farewell::Answered;
+                None
+            }
+            _ if token == link.pinged.0 => Some(link.pinged.1),
+            // An older one, of which the next tells more; or nothing that was asked.
+            _ => return,
+        };
         let tally = &mut self.tally;
-        self.lanes.iter_mut().for_each(|lane| lane.confirm(tally));
+        self.lanes.iter_mut().for_each(|lane| lane.confirm(before, tally));
     }
 
     /// A conn is open, and these are its first frames.
@@ -286,6 +297,7 @@ impl Outbox {
             allowed,
             beat,
             ping_due: now + beat,
+            pinged: (FAREWELL, now),
             expire_due: now + self.limits.acknowledge / 4,
             farewell: Farewell::None,
         });
@@ -342,6 +354,5 @@ impl Outbox {
 
 /// How long what a user has finished with may wait for company.
 const SOON: Duration = Duration::from_millis(20);
-/// Tokens of Pings: one that says that the client lives, and the last one.
-const ALIVE: u64 = 0;
-const FAREWELL: u64 = 1;
+/// The token of the last Ping. Those that say that the client lives count on from it.
+const FAREWELL: u64 = 0;

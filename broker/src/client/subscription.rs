@@ -27,7 +27,6 @@ pub struct Subscription {
     handle: Arc<Handle>,
     inbox: Arc<Inbox>,
     settle: Settle,
-    routing: Routing,
     /// What was taken out of the inbox together.
     taken: VecDeque<Entry>,
     current: Option<Current>,
@@ -83,6 +82,7 @@ impl Gap {
 #[derive(Debug)]
 struct Current {
     arrived: Arrived,
+    routing: Routing,
     bytes: usize,
 }
 
@@ -100,10 +100,9 @@ impl Subscription {
         inbox: Arc<Inbox>,
         settle: Settle,
     ) -> Option<Result<Self, Ended>> {
-        let routing = Routing::default();
         let (taken, current, lent, ended) = (VecDeque::new(), None, None, None);
-        let mut subscription =
-            Self { handle, inbox, settle, routing, taken, current, lent, ended, has_left: false };
+        let subscription =
+            Self { handle, inbox, settle, taken, current, lent, ended, has_left: false };
         let patience = subscription.handle.shared().config.timeouts.read;
         let inbox = Arc::clone(&subscription.inbox);
         let answer = timeout(patience, async {
@@ -114,10 +113,7 @@ impl Subscription {
                 }
             }
         });
-        Some(answer.await.ok()?.map(|routing| {
-            subscription.routing = routing;
-            subscription
-        }))
+        Some(answer.await.ok()?.map(|_| subscription))
     }
 
     /// The topic.
@@ -125,9 +121,9 @@ impl Subscription {
         &self.inbox.topic
     }
 
-    /// Who gets its messages.
+    /// Who gets its messages. A broker that was restarted may have another routing than before.
     pub fn routing(&self) -> Routing {
-        self.routing
+        self.inbox.routing()
     }
 
     /// The next message, or what is missing before it. `None`: nothing more comes, and
@@ -172,21 +168,21 @@ impl Subscription {
             self.finish_block();
             match self.taken.pop_front()? {
                 Entry::Gap(gap) => return Some(Incoming::Gap(gap)),
-                Entry::Block(arrived) if !self.inbox.is_current(arrived.conn) => (),
-                Entry::Block(arrived) => {
+                Entry::Block(old, routing) if !self.inbox.is_current(old.conn, routing) => (),
+                Entry::Block(arrived, routing) => {
                     let bytes = arrived.block.bytes().len();
-                    self.current = Some(Current { arrived, bytes });
+                    self.current = Some(Current { arrived, routing, bytes });
                 }
             }
         }
     }
 
     fn pop(&mut self) -> Option<Delivery> {
-        let arrived = &mut self.current.as_mut()?.arrived;
+        let Current { arrived, routing, .. } = self.current.as_mut()?;
         let payload = arrived.block.pop()?;
         let (seq, conn) = (arrived.first, arrived.conn);
         arrived.first += 1;
-        if self.routing == Routing::Queue && self.settle == Settle::Auto {
+        if *routing == Routing::Queue && self.settle == Settle::Auto {
             self.lent = Some(Lent { seq, conn, bytes: cost(payload.len()) });
         }
         Some(Delivery { seq, redelivered: arrived.redelivered, payload, conn })
@@ -194,8 +190,8 @@ impl Subscription {
 
     /// The user has had all of a block, and asks for more.
     fn finish_block(&mut self) {
-        if let Some(Current { arrived, bytes }) = self.current.take()
-            && self.routing == Routing::Fanout
+        if let Some(Current { arrived, routing, bytes }) = self.current.take()
+            && routing == Routing::Fanout
         {
             let noted = self.inbox.see(arrived.conn, arrived.first.wrapping_sub(1), bytes);
             self.note(noted);
@@ -222,7 +218,7 @@ impl Subscription {
     }
 
     fn settle(&mut self, delivery: &Delivery, verdict: Verdict) {
-        if self.routing == Routing::Queue && self.settle == Settle::Manual {
+        if self.settle == Settle::Manual {
             let bytes = cost(delivery.payload.len());
             let noted = self.inbox.settle(delivery.conn, verdict, delivery.seq, bytes);
             self.note(noted);
@@ -231,7 +227,7 @@ impl Subscription {
 
     /// Before a wait: what a queue waits for is told at once.
     fn flush(&self) {
-        if self.routing == Routing::Queue && self.inbox.has_settled() {
+        if self.inbox.has_settled() {
             self.handle.note(None, When::Now);
         }
     }

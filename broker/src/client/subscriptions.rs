@@ -85,7 +85,7 @@ impl Subscriptions {
             if why != RefusedWhy::Stopping || inbox.is_new() {
                 inbox.over(why.into());
             }
-        } else if why == RefusedWhy::NotSubscribed {
+        } else if is_nothing_to_leave(why) {
             self.left(topic);
         }
     }
@@ -121,4 +121,10 @@ impl Subscriptions {
         let places = std::mem::take(&mut self.places);
         places.into_values().filter_map(|it| it.inbox).for_each(|inbox| inbox.over(Ended::Closed));
     }
+}
+
+/// Whether to unsubscribe was refused because it has ended anyway: its topic may be removed, or stop,
+/// before the broker reads that.
+fn is_nothing_to_leave(why: RefusedWhy) -> bool {
+    matches!(why, RefusedWhy::NotSubscribed | RefusedWhy::UnknownTopic | RefusedWhy::Stopping)
 }

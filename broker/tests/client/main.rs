@@ -2,6 +2,7 @@
 
 mod peer;
 mod scripted;
+mod scripted_bounds;
 mod scripted_queue;
 mod scripted_ways;
 

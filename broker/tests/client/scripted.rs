@@ -4,19 +4,105 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumormill_broker::{
-    ClientConfig, ClientEvent, PublishError, Receipt,
-    wire::{Answer, LENGTH, RefusedWhy, Request, Welcome},
+    Client, ClientConfig, ClientEvent, PublishError, Receipt,
+    wire::{Answer, LENGTH, RefusedWhy, Request},
 };
 use rumormill_endpoint::Limits;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::peer::{Peer, Place, topic, until, welcome, within};
+use crate::{
+    peer::{Peer, Place, topic, until, within},
+    scripted_ways::with_window,
+};
 
 const NEVER: Duration = Duration::from_millis(500);
 
 async fn says_nothing(peer: &mut Peer) {
     let heard = timeout(NEVER, peer.hear()).await;
     assert!(heard.is_err(), "{heard:?}");
+}
+
+/// Publishes a message that is acknowledged, so that others of its length travel together.
+pub(crate) async fn prove(client: &Client, peer: &mut Peer, len: usize) {
+    client.publisher(topic()).publish(vec![0; len]).expect("there is room");
+    let (receipt, _) = peer.published().await;
+    peer.receipt(receipt.expect("the first of its length asks"), 1).await;
+    until(|| client.stats().acknowledged == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_block_is_refused() {
+    let mut place = Place::new().await;
+    let (client, mut peer) = place.client(ClientConfig::default()).await;
+    prove(&client, &mut peer, 1).await;
+    let publisher = client.publisher(topic());
+    let submitted: Vec<_> = (0..5).map(|_| publisher.submit("m").unwrap()).collect();
+    let (receipt, messages) = peer.published().await;
+    assert_eq!(messages.len(), 5);
+    let why = RefusedWhy::Full;
+    let refused =
+        |receipt, messages| Answer::Refused { why, topic: "t", receipt, messages, text: "".into() };
+    // The second tells of what was told of.
+    peer.say_all(&[refused(receipt, 2).encode(), refused(receipt, 2).encode()]).await;
+    for (index, submitted) in submitted.into_iter().enumerate() {
+        let refused = PublishError::Refused(why);
+        let expected = if index < 3 { PublishError::Uncertain } else { refused };
+        assert_eq!(within(submitted).await, Err(expected), "{index}");
+    }
+    (0..5).for_each(|_| publisher.publish("m").unwrap());
+    let (receipt, messages) = peer.published().await;
+    assert_eq!((receipt, messages.len()), (None, 5));
+    peer.say(&refused(None, 4)).await;
+    until(|| client.stats().refused[&why] == 6).await;
+    let stats = client.stats();
+    assert_eq!((stats.uncertain, stats.in_flight, stats.sent, stats.published), (3, 1, 0, 11));
+}
+
+#[tokio::test(start_paused = true)]
+async fn credit_without_end_is_not_believed() {
+    let mut place = Place::new().await;
+    let (client, mut peer) = with_window(&mut place, 1000).await;
+    prove(&client, &mut peer, 96).await;
+    peer.say(&Answer::Credit { topic: "t", through: u64::MAX }).await;
+    let publisher = client.publisher(topic());
+    (0..1000).for_each(|_| publisher.publish([0; 96]).unwrap());
+    let mut sent = 0;
+    while let Ok((_, messages)) = timeout(NEVER, peer.published()).await {
+        sent += messages.len();
+    }
+    assert!((40..=50).contains(&sent), "{sent}");
+    assert_eq!(client.stats().waiting, 1000 - sent as u64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pong_tells_that_what_was_sent_before_is_read() {
+    let mut place = Place::new().await;
+    let (client, mut peer) = place.client(ClientConfig::default()).await;
+    prove(&client, &mut peer, 1).await;
+    client.publisher(topic()).publish("m").unwrap();
+    peer.published().await;
+    assert_eq!((client.stats().in_flight, client.stats().sent), (1, 0));
+    let frame = peer.hear_any().await;
+    let Ok(Request::Ping { token }) = Request::decode(&frame) else { panic!("{frame:?}") };
+    client.publisher(topic()).publish("n").unwrap();
+    peer.published().await;
+    peer.say(&Answer::Pong { token }).await;
+    until(|| client.stats().sent == 1).await;
+    assert_eq!(client.stats().in_flight, 1, "what was sent behind the Ping");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_may_be_the_last_number_there_is() {
+    let mut place = Place::new().await;
+    let (client, mut peer) = place.client(ClientConfig::default()).await;
+    prove(&client, &mut peer, 1).await;
+    let publisher = client.publisher(topic());
+    let (first, second) = (publisher.submit("m").unwrap(), publisher.submit("m").unwrap());
+    let (receipt, messages) = peer.published().await;
+    assert_eq!(messages.len(), 2);
+    peer.receipt(receipt.unwrap(), u64::MAX).await;
+    assert_eq!(within(first).await.unwrap().seq, u64::MAX);
+    assert_eq!(within(second).await.unwrap().seq, u64::MAX);
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,18 +145,7 @@ async fn what_comes_while_it_lingers_travels_together() {
 #[tokio::test(start_paused = true)]
 async fn credit_is_obeyed() {
     let mut place = Place::new().await;
-    let config = ClientConfig::default();
-    let connecting =
-        rumormill_broker::Client::connect(place.registry.clone(), [place.addr.clone()], config);
-    let accepting = async {
-        let mut peer = place.accept().await;
-        peer.hear().await;
-        let publish_window = 10 * (LENGTH as u32 + 6);
-        peer.say(&Answer::Welcome(Welcome { publish_window, ..welcome() })).await;
-        peer
-    };
-    let (client, mut peer) = tokio::join!(connecting, accepting);
-    let client = client.unwrap();
+    let (client, mut peer) = with_window(&mut place, 10 * (LENGTH as u32 + 6)).await;
     let publisher = client.publisher(topic());
     for number in 0..25 {
         publisher.publish(format!("{number:06}")).unwrap();

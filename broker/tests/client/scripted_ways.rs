@@ -3,20 +3,57 @@
 use std::{sync::Arc, time::Duration};
 
 use rumormill_broker::{
-    Client, ClientConfig, ClientEvent, ConnectError, Ended, Gap, GreetError, Incoming, Routing,
-    Side, SubscribeError, SubscribeOptions, proof,
-    wire::{Answer, EndReason, GapReason, NONCE, RefusedWhy, Request, Resume, Welcome},
+    Client, ClientConfig, ClientEvent, ConnectError, Ended, Gap, GreetError, Incoming,
+    PublishError, Routing, Side, SubscribeError, SubscribeOptions, proof,
+    wire::{Answer, EndReason, GapReason, LENGTH, NONCE, RefusedWhy, Request, Resume, Welcome},
 };
 use rumormill_identity::{PublicKey, Purpose, SecretKey};
 use tokio::time::timeout;
 
-use crate::peer::{Peer, Place, delivery, message, topic, until, welcome, within};
+use crate::{
+    peer::{Peer, Place, delivery, message, topic, until, welcome, within},
+    scripted::prove,
+};
 
 async fn subscribed(place: &mut Place) -> (Client, Peer, rumormill_broker::Subscription) {
     let (client, mut peer) = place.client(ClientConfig::default()).await;
     let subscribing = client.subscribe(topic(), SubscribeOptions::default());
     let (subscription, _) = tokio::join!(subscribing, peer.subscribes(Routing::Fanout, 5, 10));
     (client, peer, subscription.expect("it is subscribed"))
+}
+
+/// Welcomes a client that may publish so many bytes before the first Credit.
+async fn welcomed_with(place: &mut Place, publish_window: u32) -> Peer {
+    let mut peer = place.accept().await;
+    peer.hear().await;
+    peer.say(&Answer::Welcome(Welcome { publish_window, ..welcome() })).await;
+    peer
+}
+
+pub(crate) async fn with_window(place: &mut Place, publish_window: u32) -> (Client, Peer) {
+    let addrs = [place.addr.clone()];
+    let connecting = Client::connect(place.registry.clone(), addrs, ClientConfig::default());
+    let (client, peer) = tokio::join!(connecting, welcomed_with(place, publish_window));
+    (client.expect("it is welcome"), peer)
+}
+
+/// Hears so many messages, in blocks that are no longer than the window, and grants more for each.
+/// Returns how many came in each block.
+async fn blocks_within(peer: &mut Peer, window: usize, count: usize, before: usize) -> Vec<usize> {
+    let (mut blocks, mut through) = (Vec::new(), before);
+    while blocks.iter().sum::<usize>() < count {
+        let (receipt, messages) = peer.published().await;
+        let len: usize = messages.iter().map(|message| LENGTH + message.len()).sum();
+        assert!(len <= window, "{len} bytes");
+        if let Some(receipt) = receipt {
+            let first = 1000 + blocks.iter().sum::<usize>() as u64;
+            peer.receipt(receipt, first).await;
+        }
+        blocks.push(messages.len());
+        through += len;
+        peer.say(&Answer::Credit { topic: "t", through: (through + window) as u64 }).await;
+    }
+    blocks
 }
 
 async fn gap(subscription: &mut rumormill_broker::Subscription) -> Gap {
@@ -210,6 +247,10 @@ async fn a_broker_that_floods_is_cut_off() {
     let event = within(events.recv()).await.unwrap();
     let ClientEvent::Disconnected { why } = event else { panic!("{event:?}") };
     assert_eq!(why.to_string(), "the broker sends more than a subscription takes");
+    let frame = place.welcomed().await.subscribes(Routing::Fanout, 5, 20).await;
+    let Ok(Request::Subscribe(subscribe)) = Request::decode(&frame) else { panic!("{frame:?}") };
+    let resume = Some(Resume { epoch: 5, after: 12 });
+    assert_eq!(subscribe.resume, resume, "what was too much did not arrive");
 }
 
 #[tokio::test(start_paused = true)]
@@ -305,4 +346,40 @@ async fn connecting_fails_with_reasons() {
     let text = refused.expect_err("refused").to_string();
     assert!(text.contains("the broker has too many conns (1,000"), "{text}");
     assert!(!text.contains('\u{1b}'), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocks_are_no_longer_than_a_short_window() {
+    const WINDOW: usize = 16 << 10;
+    let mut place = Place::new().await;
+    let (client, mut peer) = with_window(&mut place, WINDOW as u32).await;
+    prove(&client, &mut peer, 100).await;
+    let publisher = client.publisher(topic());
+    (0..1000).for_each(|_| publisher.publish([0; 100]).unwrap());
+    let blocks = blocks_within(&mut peer, WINDOW, 1000, LENGTH + 100).await;
+    assert!(blocks.len() < 20, "{blocks:?}");
+    assert!(client.stats().refused.is_empty(), "{:?}", client.stats());
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocks_are_parted_for_a_broker_that_takes_less() {
+    const WINDOW: usize = 16 << 10;
+    let mut place = Place::new().await;
+    let (client, mut peer) = place.client(ClientConfig::default()).await;
+    prove(&client, &mut peer, 100).await;
+    let publisher = client.publisher(topic());
+    peer.cut();
+    until(|| !client.stats().is_connected).await;
+    let submitted: Vec<_> = (0..1000).map(|_| publisher.submit([0; 100]).unwrap()).collect();
+    let long = publisher.submit([0; WINDOW]).unwrap();
+    publisher.publish("last").unwrap();
+    let mut peer = welcomed_with(&mut place, WINDOW as u32).await;
+    let blocks = blocks_within(&mut peer, WINDOW, 1001, 0).await;
+    assert!(blocks.len() < 20, "{blocks:?}");
+    for (index, submitted) in submitted.into_iter().enumerate() {
+        assert_eq!(within(submitted).await.unwrap().seq, 1000 + index as u64);
+    }
+    assert_eq!(within(long).await, Err(PublishError::Refused(RefusedWhy::TooLarge)));
+    let stats = client.stats();
+    assert_eq!((stats.refused[&RefusedWhy::TooLarge], stats.waiting), (1, 0));
 }

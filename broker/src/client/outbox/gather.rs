@@ -3,7 +3,7 @@
 use rumormill_transport_api::Batch;
 use tokio::time::Instant;
 
-use super::{ALIVE, FAREWELL, Farewell, Link, Next, Outbox, State};
+use super::{FAREWELL, Farewell, Link, Next, Outbox, State};
 use crate::{
     TopicName,
     client::{
@@ -42,7 +42,8 @@ impl Outbox {
     fn keep_up(&mut self, now: Instant, link: &mut Link, batch: &mut Batch, out: &mut Outcomes) {
         if link.ping_due <= now {
             link.ping_due = now + link.beat;
-            batch.push(Request::Ping { token: ALIVE }.encode());
+            link.pinged = (link.pinged.0 + 1, now);
+            batch.push(Request::Ping { token: link.pinged.0 }.encode());
         }
         if link.expire_due <= now {
             link.expire_due = now + self.limits.acknowledge / 4;
